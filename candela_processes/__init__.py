@@ -1,1 +1,1 @@
-"""x"""
+"""Earth-observation analytics as OGC API - Processes."""
