@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from candela_processes.errors import InvalidInput
+
 GIB: Final = 1024**3
 GEOTIFF: Final = "image/tiff; application=geotiff"
 COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -31,6 +33,15 @@ class Inputs(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_null(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            for name, member in value.items():
+                if member is None:
+                    raise InvalidInput(str(name), "null is not a value; leave the input out instead")
+        return value
 
 
 class Reference(BaseModel):
@@ -84,6 +95,7 @@ class Output:
     """One output: `media_types` of its file (first = what is written), or a JSON value when `schema` is given alone.
 
     `many` makes it an array of files: document response an array, raw a multipart, `/results/<id>/<n>` with n from 1.
+    `optional` outputs may be missing from what `run` returns.
     """
 
     id: str
@@ -92,6 +104,7 @@ class Output:
     media_types: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     many: bool = False
+    optional: bool = False
 
     @property
     def is_value(self) -> bool:
