@@ -55,7 +55,7 @@ class Results:
 
 
 def results_of(job: Job, process: Process, workspace: Path) -> Results:
-    """Return the results; raises ResultNotReady, ResultGone, the job's own error, or InternalError when files are lost."""
+    """Return the results; raises ResultNotReady, ResultGone, the job's own error, InternalError when files are lost."""
     if job.status is Status.DISMISSED:
         raise ResultGone("The job was dismissed; its results were removed.")
     if job.status is Status.FAILED:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from candela_processes.identity import Principal
 from candela_processes.jobs.directory import JobDirectory, JobInputs, Staging
 from candela_processes.jobs.record import Job, Mode, new_job
 from candela_processes.jobs.store import JobPage, JobQuery, JobStore
-from candela_processes.process import Process
+from candela_processes.process import Process, Reference
 from candela_processes.service.inline import run_inline_job
 from candela_processes.service.results import Results, results_of
 from candela_processes.service.staging import Stager, StagingPlan, pin_files
@@ -55,6 +56,26 @@ class Service:
         check_outputs(process, submission)
         checked = check_inputs(process, submission.inputs)
         self._require_space()
+        plan = self._stager(submission).plan(_all_references(checked))
+        inline = process.inline and submission.mode is Mode.SYNC and not checked.deferred
+        job = self._new_job(process, submission, inline=inline)
+        directory = self._create_directory(job)
+        try:
+            with self._locked(directory):
+                self._write_directory(directory, process, job, checked, plan)
+                self.store.add(job)
+                step("submit.row-written")
+                self.metrics.submissions.labels(process.id, str(submission.mode)).inc()
+                if inline:
+                    return run_inline_job(self.store, process, directory, job, self.clock)
+        except BaseException:
+            if self._has_no_row(job):
+                shutil.rmtree(directory.path, ignore_errors=True)
+            raise
+        wake(self.settings.workspace)
+        return job
+
+    def _new_job(self, process: Process, submission: Submission, *, inline: bool) -> Job:
         job = new_job(
             process_id=process.id,
             process_version=process.version,
@@ -63,32 +84,16 @@ class Service:
             request=submission.as_request(),
             now=self.clock(),
         )
-        plan = self._stager(submission).plan(_all_references(checked))
-        inline = process.inline and submission.mode is Mode.SYNC and not checked.deferred
-        if inline:
-            job = job.starting(self.clock(), "inline").running(self.clock())
-        self.metrics.submissions.labels(process.id, str(submission.mode)).inc()
-        directory = self._create_directory(job)
-        try:
-            lock = directory.try_lock()
-            if lock is None:
-                raise InternalError("The directory of the new job is in use.")
-            try:
-                self._write_directory(directory, process, job, checked, plan)
-                self.store.add(job)
-                step("submit.row-written")
-                if inline:
-                    return run_inline_job(self.store, process, directory, job, self.clock)
-            finally:
-                os.close(lock)
-        except BaseException:
-            if self.store_has_no(job):
-                shutil.rmtree(directory.path, ignore_errors=True)
-            raise
-        wake(self.settings.workspace)
-        return job
+        return job.starting(self.clock(), "inline").running(self.clock()) if inline else job
 
-    def store_has_no(self, job: Job) -> bool:
+    @contextmanager
+    def _locked(self, directory: JobDirectory) -> Iterator[None]:
+        with directory.locked() as free:
+            if not free:
+                raise InternalError("The directory of the new job is in use.")
+            yield
+
+    def _has_no_row(self, job: Job) -> bool:
         """Return whether it is certain that a row was never written; when in doubt the sweeper decides later."""
         try:
             return self.store.get(job.id) is None
@@ -204,7 +209,7 @@ def check_outputs(process: Process, submission: Submission) -> None:
             raise InvalidInput(f"outputs/{name}/transmissionMode", "this process offers 'value' only")
 
 
-def _all_references(checked: CheckedInputs) -> list[tuple[str, object, str]]:
+def _all_references(checked: CheckedInputs) -> list[tuple[str, Reference, str]]:
     plain = [(path, reference, "") for path, reference in checked.references]
     return [*plain, *((name, reference, name) for name, reference in checked.deferred.items())]
 
