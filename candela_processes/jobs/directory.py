@@ -142,15 +142,16 @@ class Outcome:
         return cls(**(data | {"outputs": tuple(OutputFile(**entry) for entry in data.get("outputs", ()))}))
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Write a dataclass or mapping as JSON under a temporary name, flush it to disk and rename it."""
+def write_json(path: Path, data: Any, *, durable: bool = True) -> None:
+    """Write a dataclass or mapping as JSON under a temporary name, flush it to disk (if `durable`) and rename it."""
     document = data if isinstance(data, Mapping) else asdict(data)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as sink:
             json.dump(document, sink, ensure_ascii=False, indent=1)
             sink.flush()
-            os.fsync(sink.fileno())
+            if durable:
+                os.fsync(sink.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -229,8 +230,8 @@ class AttemptDirectory:
             raise ContractError("result.json has the wrong shape") from error
 
     def write_progress(self, percent: float, message: str) -> None:
-        """Write `progress.json`."""
-        write_json(self.path / "progress.json", ProgressReport(percent=percent, message=message))
+        """Write `progress.json`; often, so it is not flushed to disk: it is only a report."""
+        write_json(self.path / "progress.json", ProgressReport(percent=percent, message=message), durable=False)
 
     def read_progress(self) -> ProgressReport | None:
         """Return the last progress report; None when there is none or it cannot be read (it is only a report)."""

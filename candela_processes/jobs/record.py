@@ -13,6 +13,7 @@ the moment it is recorded: no later completion overwrites it.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,16 @@ ACTIVE_PHASES: Final = frozenset(Phase) - {Phase.DONE}
 
 class IllegalTransition(Exception):
     """A transition was asked for that the present phase does not allow; a lost race, never a client's fault."""
+
+
+def plain_json(value: Any) -> Any:
+    """Return a value as JSON gives it back (tuples become lists); raises ValueError or TypeError for others."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def storable(text: str) -> str:
+    """Return a text that every database keeps: NUL and lone surrogates (foreign bytes in a log line) become U+FFFD."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def new_job_id() -> str:
@@ -132,7 +143,7 @@ class Job:
     def progressed(self, now: datetime, percent: int, message: str) -> Self:
         """Record how far the work is; never 100 before the end, never backwards within an attempt."""
         percent = max(self.progress, min(99, percent))
-        return self._moved({Phase.RUNNING}, now, progress=percent, message=message or self.message)
+        return self._moved({Phase.RUNNING}, now, progress=percent, message=storable(message) or self.message)
 
     def requeued(self, now: datetime, reason: str, not_before: datetime) -> Self:
         """Queue again after the system lost the present attempt; the process itself is never retried."""
@@ -143,7 +154,7 @@ class Job:
             status=Status.ACCEPTED,
             progress=0,
             interruptions=self.interruptions + 1,
-            message=f"queued again: {reason}",
+            message=storable(f"queued again: {reason}"),
             next_attempt_at=not_before,
         )
 
@@ -181,7 +192,7 @@ class Job:
             finished=now,
             accepted_attempt=None,
             error=dict(error),
-            message=str(error["detail"]),
+            message=storable(str(error["detail"])),
         )
 
     def dismissed(self, now: datetime) -> Self:
@@ -207,7 +218,7 @@ class Job:
     def deferred(self, now: datetime, reason: str, not_before: datetime) -> Self:
         """Record a failed try of the present phase's action; nothing is done before `not_before`."""
         return self._moved(
-            set(ACTIVE_PHASES), now, tries=self.tries + 1, last_error=reason[:500], next_attempt_at=not_before
+            set(ACTIVE_PHASES), now, tries=self.tries + 1, last_error=storable(reason[:500]), next_attempt_at=not_before
         )
 
 

@@ -31,6 +31,14 @@ class JobQuery:
     limit: int = 10
     after: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning in any store: no page of at least one job, times without an offset."""
+        if self.limit < 1:
+            raise ValueError("a page holds at least one job")
+        for moment in (self.created_from, self.created_to, self.finished_before, self.now):
+            if moment is not None and moment.utcoffset() is None:
+                raise ValueError("times of a query carry an offset")
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobPage:
@@ -66,7 +74,11 @@ class JobStore(Protocol):
         """Return the job, or None."""
 
     def replace(self, old: Job, new: Job) -> bool:
-        """Write `new` if the stored revision is still `old.revision`; return whether it was written."""
+        """Write `new` if the stored revision is still `old.revision`; return whether it was written.
+
+        Where `new` is `old` (dismissing again) nothing is written, and the answer says whether `old` is still what
+        is stored. Raises ValueError when `new` is not the next revision of the same job: a defect of the caller.
+        """
 
     def remove(self, job: Job) -> bool:
         """Delete the row if its revision is still `job.revision`; return whether it was deleted."""
@@ -82,3 +94,16 @@ class JobStore(Protocol):
 
     def ping(self) -> None:
         """Check that the store is reachable and of this version's schema; raises `errors.Unavailable`."""
+
+
+def check_replacement(old: Job, new: Job) -> None:
+    """Raise ValueError unless `new` is `old` or its next revision; every store calls it before it writes."""
+    if new.id != old.id:
+        raise ValueError("a job is replaced by itself only")
+    if new != old and new.revision != old.revision + 1:
+        raise ValueError(f"revision {old.revision} is followed by {old.revision + 1}, not by {new.revision}")
+
+
+def error_type(job: Job) -> str:
+    """Return the error type URI of a failed job, else an empty text."""
+    return str((job.error or {}).get("type", ""))
