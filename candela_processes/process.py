@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -34,14 +34,13 @@ class Inputs(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_null(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            for name, member in value.items():
-                if member is None:
-                    raise InvalidInput(str(name), "null is not a value; leave the input out instead")
-        return value
+    @model_validator(mode="after")
+    def _refuse_null(self) -> Self:
+        # Not mode="before": a validator in front would hand on Python values, in which strict mode takes no list.
+        for name in self.model_fields_set:
+            if getattr(self, name) is None:
+                raise InvalidInput(name, "null is not a value; leave the input out instead")
+        return self
 
 
 class Reference(BaseModel):
