@@ -1,0 +1,47 @@
+"""Real and synthetic pairs of images for the tests of this room."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from candela_processes.analytics.pair import Tile, Tiles
+
+
+@dataclass(frozen=True, eq=False)
+class Taizhou:
+    """The benchmark pair with its reference samples."""
+
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8]
+    changed: NDArray[np.bool_]
+    unchanged: NDArray[np.bool_]
+
+
+@pytest.fixture(scope="session")
+def taizhou(data: Path) -> Taizhou:
+    folder = data / "landsat_taizhou"
+    before, after = (np.fromfile(folder / name, np.uint8).reshape(6, -1) for name in ("2000TM", "2003TM"))
+    return Taizhou(before, after, _bitmap(folder / "change.bmp"), _bitmap(folder / "unchanged.bmp"))
+
+
+def _bitmap(path: Path) -> NDArray[np.bool_]:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L")).ravel() > 0
+
+
+@pytest.fixture(scope="session")
+def whole() -> Callable[..., Tiles]:
+    """Make the stream of one tile that holds both images."""
+
+    def tiles(before: NDArray[Any], after: NDArray[Any], valid: NDArray[Any] | None = None) -> Tiles:
+        seen = np.ones(before.shape[1], np.uint8) if valid is None else valid
+        return lambda: [Tile(before, after, seen)]
+
+    return tiles
