@@ -20,18 +20,18 @@ Files are written to a temporary name, flushed and renamed. Readers refuse newer
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-CONTRACT: Final = 1
-"""Version of the directory contract that this code writes; it reads this version and the one before."""
+from candela_processes.jobs.documents import CONTRACT as CONTRACT
+from candela_processes.jobs.documents import ContractError as ContractError
+from candela_processes.jobs.documents import read_json as read_json
+from candela_processes.jobs.documents import write_json as write_json
+from candela_processes.jobs.lock import is_locked, lock_file
 
 EXIT_DONE: Final = 0
 EXIT_BAD_INPUT: Final = 10
@@ -39,21 +39,6 @@ EXIT_LIMIT: Final = 20
 EXIT_INTERNAL: Final = 30
 EXIT_STOPPED: Final = 40
 """Exit codes of the worker: outputs are there; an input is wrong; a limit was exceeded; internal; told to stop."""
-
-MAX_JSON_BYTES: Final = 64 * 1024 * 1024
-
-# Open-file-description locks (fcntl(2)): inherited by children, dropped with the last descriptor, and they can be
-# looked at without being taken, which neither flock nor the classic POSIX locks can.
-_GET_LOCK: Final = 36
-_SET_LOCK: Final = 37
-
-
-def _whole_file_lock() -> bytes:
-    return struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-
-
-class ContractError(Exception):
-    """A file of the directory is missing, broken, too large, or of an unknown contract version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,41 +125,6 @@ class Outcome:
     def from_data(cls, data: dict[str, Any]) -> Self:
         """Rebuild from JSON; raises TypeError or KeyError on a wrong shape."""
         return cls(**(data | {"outputs": tuple(OutputFile(**entry) for entry in data.get("outputs", ()))}))
-
-
-def write_json(path: Path, data: Any, *, durable: bool = True) -> None:
-    """Write a dataclass or mapping as JSON under a temporary name, flush it to disk (if `durable`) and rename it."""
-    document = data if isinstance(data, Mapping) else asdict(data)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as sink:
-            json.dump(document, sink, ensure_ascii=False, indent=1)
-            sink.flush()
-            if durable:
-                os.fsync(sink.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a contract file without following a link; raises ContractError naming the file, never its folder."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, encoding="utf-8") as source:  # noqa: PTH123 - a descriptor, not a path
-            text = source.read(MAX_JSON_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path.name} cannot be read ({type(error).__name__})") from error
-    if len(text) > MAX_JSON_BYTES:
-        raise ContractError(f"{path.name} is larger than {MAX_JSON_BYTES} bytes")
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"{path.name} is not JSON") from error
-    if not isinstance(data, dict) or data.get("contract") not in (CONTRACT, CONTRACT - 1):
-        raise ContractError(f"{path.name} is not of contract {CONTRACT}")
-    return data
 
 
 @dataclass(frozen=True)
@@ -298,16 +248,7 @@ class JobDirectory:
         The lock belongs to the open file, so a descriptor passed to a child keeps it until the last copy is closed.
         Raises FileNotFoundError when the directory does not exist.
         """
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.fcntl(descriptor, _SET_LOCK, _whole_file_lock())
-        except (BlockingIOError, PermissionError):
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+        return lock_file(self.path / "lock")
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
@@ -321,13 +262,4 @@ class JobDirectory:
 
     def is_alive(self) -> bool:
         """Return whether somebody holds the lock; only looks, so it never disturbs one who takes it."""
-        try:
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            answer = fcntl.fcntl(descriptor, _GET_LOCK, _whole_file_lock())
-        finally:
-            os.close(descriptor)
-        kind: int = struct.unpack_from("h", answer)[0]
-        return kind != fcntl.F_UNLCK
+        return is_locked(self.path / "lock")

@@ -8,14 +8,45 @@ from typing import Final
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
 
+# Types that keep files on another machine, or (9p, virtiofs) pass them through without shared memory maps; the ones in
+# user space are shown as `fuse.<type>`.
 _NETWORK: Final = frozenset(
-    ("9p", "afs", "beegfs", "ceph", "cifs", "coda", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2")
-    + ("orangefs", "pvfs2", "smb3", "smbfs", "virtiofs")
-    + tuple(f"fuse.{name}" for name in ("beegfs", "ceph", "ceph-fuse", "cvmfs2", "davfs", "gcsfuse", "glusterfs"))
-    + tuple(f"fuse.{name}" for name in ("goofys", "juicefs", "mfs", "mount-s3", "mountpoint-s3", "quobyte", "rclone"))
-    + tuple(f"fuse.{name}" for name in ("s3fs", "seaweedfs", "sshfs", "weed"))
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "ceph-fuse",
+        "cifs",
+        "coda",
+        "cvmfs2",
+        "davfs",
+        "gcsfuse",
+        "glusterfs",
+        "goofys",
+        "gpfs",
+        "juicefs",
+        "lustre",
+        "mfs",
+        "mount-s3",
+        "mountpoint-s3",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "pvfs2",
+        "quobyte",
+        "rclone",
+        "s3fs",
+        "seaweedfs",
+        "smb3",
+        "smbfs",
+        "sshfs",
+        "virtiofs",
+        "weed",
+    ]
 )
-"""Types that keep files on another machine, or (9p, virtiofs) pass them through without shared memory maps."""
 
 
 def network_file_system(path: Path, mounts: Path = MOUNTS) -> str:
@@ -29,7 +60,7 @@ def network_file_system(path: Path, mounts: Path = MOUNTS) -> str:
     except OSError:
         return ""
     kind = file_system(path.resolve(), table)
-    return kind if kind in _NETWORK else ""
+    return kind if kind.removeprefix("fuse.") in _NETWORK else ""
 
 
 def file_system(path: Path, table: str) -> str:
