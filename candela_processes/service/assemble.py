@@ -29,6 +29,12 @@ WORKER_SETTINGS: Final = (
 )
 """Settings that a worker is given; it never sees the others, above all not the database's URL."""
 
+INHERITED: Final = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"}
+    | {"SSL_CERT_FILE", "SSL_CERT_DIR"}
+)
+"""Variables of the server's own environment that a worker keeps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
@@ -46,7 +52,7 @@ class Assembly:
             self.settings.workspace,
             parallel=self.settings.parallel_jobs,
             grace_seconds=self.settings.stop_grace_seconds,
-            environment=worker_environment(os.environ),
+            environment=worker_environment(os.environ, self.settings),
         )
 
     def dispatcher(self) -> Dispatcher:
@@ -70,9 +76,12 @@ def assemble(settings: Settings) -> Assembly:
     return Assembly(settings=settings, catalog=catalog, store=store, metrics=metrics, service=service)
 
 
-def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def worker_environment(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """Return what a worker inherits: how to find Python and its packages, and the settings meant for it."""
-    names = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"}
-    names |= {"SSL_CERT_FILE", "SSL_CERT_DIR"}
-    names |= {f"{PREFIX}{name.upper()}" for name in WORKER_SETTINGS}
-    return {name: value for name, value in environment.items() if name in names}
+    inherited = {name: value for name, value in environment.items() if name in INHERITED}
+    meant = {f"{PREFIX}{name.upper()}": _as_variable(getattr(settings, name)) for name in WORKER_SETTINGS}
+    return inherited | {name: value for name, value in meant.items() if value}
+
+
+def _as_variable(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
