@@ -1,4 +1,4 @@
-"""`candela doctor`: is everything here that a server needs? One line per question, exit code 1 if one is answered no."""
+"""`candela doctor`: is everything here that a server needs? One line per question, exit code 1 for a no."""
 
 from __future__ import annotations
 
@@ -46,11 +46,16 @@ def _findings(assembly: Assembly) -> Iterator[Finding]:
     yield Finding("python", sys.version_info >= (3, 12), platform.python_version())
     yield _workspace(assembly)
     yield _space(assembly)
-    yield _asked("store", lambda: (assembly.store.ping(), "reachable, schema of this version")[1])
+    yield _asked("store", lambda: _store(assembly))
     yield _dispatcher(assembly)
     yield _asked("catalog", lambda: ", ".join(process.id for process in assembly.catalog))
     yield _inputs(assembly)
     yield _asked("raster", _raster)
+
+
+def _store(assembly: Assembly) -> str:
+    assembly.store.ping()
+    return "reachable, schema of this version"
 
 
 def _asked(question: str, answer: Callable[[], str]) -> Finding:
@@ -92,6 +97,6 @@ def _inputs(assembly: Assembly) -> Finding:
 
 
 def _raster() -> str:
-    from candela_processes.raster import versions
+    from candela_processes.raster.environment import library_versions
 
-    return ", ".join(f"{name} {version}" for name, version in versions().items())
+    return ", ".join(f"{name} {version}" for name, version in library_versions().items())

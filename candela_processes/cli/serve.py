@@ -19,7 +19,7 @@ import click
 from candela_processes import settings as configuration
 from candela_processes.cli.children import Child, Family
 from candela_processes.errors import SettingsError, Unavailable
-from candela_processes.jobs.migrations import migrate_if_empty
+from candela_processes.jobs.migrations import check, create_if_empty
 from candela_processes.service.assemble import Assembly, assemble
 from candela_processes.settings import Settings
 from candela_processes.telemetry import faults, logs
@@ -79,9 +79,9 @@ def _checked(settings: Settings) -> Assembly:
         if not root.is_dir():
             raise SettingsError(f"CANDELA_INPUT_ROOTS: {root} is not a folder.")
     assembly = assemble(settings)
-    migrate_if_empty(settings.store_url)
     try:
-        assembly.store.ping()
+        create_if_empty(settings.store_url)
+        check(settings.store_url)
     except Unavailable as error:
         raise SettingsError(f"CANDELA_DATABASE_URL: {error.detail}") from error
     return assembly

@@ -123,7 +123,7 @@ def _unqualified(process: Process, name: str, value: Any) -> Any:
 
 def _takes_files(process: Process, name: str) -> bool:
     """Return whether the declared type of an input is made of references, so that a link is the value itself."""
-    return "#/$defs/Reference" in json.dumps(process.inputs.model_json_schema()["properties"].get(name, {}))
+    return '"href"' in json.dumps(process.inputs.model_json_schema()["properties"].get(name, {}))
 
 
 def _is_link(value: Any) -> bool:
