@@ -51,11 +51,11 @@ def _from_file(file: Path | None) -> dict[str, Any]:
 
 
 def _value(process: Process | None, name: str, texts: list[str]) -> Any:
-    """Turn texts into the JSON value that the declared type takes: as text, as JSON, or as an array of them."""
+    """Turn texts into the JSON value that the declared type takes: as JSON, as text, or as an array of either."""
     field = process.inputs.model_fields.get(name) if process else None
     candidates = _candidates([_readings(text) for text in texts])
     if field is None:
-        return candidates[0] if process else candidates[min(1, len(candidates) - 1)]
+        return candidates[0]
     declared: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
     return next((candidate for candidate in candidates if _fits(declared, candidate)), candidates[0])
 
@@ -74,10 +74,12 @@ def _fits(declared: TypeAdapter[Any], candidate: Any) -> bool:
 
 
 def _readings(text: str) -> list[Any]:
+    """Return the text as JSON, where it is JSON but not a mere string, and as it stands."""
     try:
-        return [text, json.loads(text)]
+        value = json.loads(text)
     except ValueError:
         return [text]
+    return [text] if isinstance(value, str) else [value, text]
 
 
 def input_options(process: Process) -> list[click.Option]:
