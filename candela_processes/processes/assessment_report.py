@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from pydantic import Field
 
 from candela_processes.processes.change_report import Part
-from candela_processes.processes.report_schema import report_schema
 
 SAMPLING_NOTE: Final = (
     "Estimated areas, their intervals and the area-weighted accuracies assume a probability sample, drawn at random "
@@ -73,4 +72,4 @@ class AssessmentReport(Part):
     software: dict[str, str] = Field(description="Versions of this package and of the libraries that computed.")
 
 
-ASSESSMENT_SCHEMA: Final = report_schema(AssessmentReport)
+ASSESSMENT_SCHEMA: Final[dict[str, Any]] = AssessmentReport.model_json_schema(mode="serialization")

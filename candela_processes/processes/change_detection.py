@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from candela_processes.errors import InvalidInput
 from candela_processes.process import (
@@ -24,6 +23,7 @@ from candela_processes.process import (
     Workdir,
 )
 from candela_processes.processes.change_report import REPORT_SCHEMA
+from candela_processes.processes.series_order import given_dates
 
 Method = Literal["irmad", "mad", "cva"]
 Rule = Literal["scaled_chi2", "otsu", "kmeans", "chi2"]
@@ -98,22 +98,13 @@ class ChangeDetectionInputs(Inputs):
         "the grid of the image listed first.",
     )
 
-    @field_validator("dates")
-    @classmethod
-    def _calendar_dates(cls, dates: tuple[str, ...]) -> tuple[str, ...]:
-        for index, text in enumerate(dates):
-            try:
-                date.fromisoformat(text if "-" in text else f"{text}-01-01")
-            except ValueError:
-                raise InvalidInput(f"dates/{index}", f"{text!r} is not a day of the calendar") from None
-        return dates
-
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.dates and len(self.dates) != len(self.images):
             raise InvalidInput(
                 "dates", f"has {len(self.dates)} entries for {len(self.images)} images; give one for each, or none"
             )
+        given_dates(self.dates)
         if self.method == "cva" and self.threshold == "chi2":
             raise InvalidInput(
                 "threshold",

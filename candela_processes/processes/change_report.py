@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from candela_processes.processes.report_schema import report_schema
 
 AREA_NOTE: Final = (
     "Areas are mapped areas: counted pixels of the map on the ellipsoid. They carry the errors of the map; for an "
@@ -39,13 +37,6 @@ class ImageReport(Part):
     given: int = Field(description="Place in the list of inputs, from 1.")
     date: str | None = Field(default=None, description="Date as given or found: YYYY-MM-DD or a year.")
     date_source: str | None = Field(default=None, description="Where the date comes from: dates, or a metadata item.")
-
-
-class IterationReport(Part):
-    """One pass of MAD or IR-MAD."""
-
-    rho: tuple[float, ...] = Field(description="Canonical correlations, ascending.")
-    mean_weight: float = Field(description="Mean no-change weight of the observed pixels that led to them, 0 to 1.")
 
 
 class ThresholdReport(Part):
@@ -122,4 +113,4 @@ class ChangeReport(Part):
     software: dict[str, str] = Field(description="Versions of this package and of the libraries that computed.")
 
 
-REPORT_SCHEMA: Final = report_schema(ChangeReport)
+REPORT_SCHEMA: Final[dict[str, Any]] = ChangeReport.model_json_schema(mode="serialization")
