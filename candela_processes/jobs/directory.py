@@ -32,6 +32,7 @@ from candela_processes.jobs.documents import ContractError as ContractError
 from candela_processes.jobs.documents import read_json as read_json
 from candela_processes.jobs.documents import write_json as write_json
 from candela_processes.jobs.lock import is_locked, lock_file
+from candela_processes.references.staged import StagedReference as StagedReference
 
 EXIT_DONE: Final = 0
 EXIT_BAD_INPUT: Final = 10
@@ -55,22 +56,6 @@ class JobInputs:
     pixels: int
     input_bytes: int
     contract: int = CONTRACT
-
-
-@dataclass(frozen=True, kw_only=True)
-class StagedReference:
-    """One referenced file: `path` when it is in place already, `url` when the worker has to fetch it.
-
-    A relative `path` is below the job directory. `deferred` names the top-level input whose *value* is the content
-    of the file (an input by reference whose declared type is not a file), else it is empty.
-    """
-
-    href: str
-    name: str
-    path: str = ""
-    url: str = ""
-    media_type: str = ""
-    deferred: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

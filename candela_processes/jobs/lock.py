@@ -34,6 +34,22 @@ def lock_file(path: Path) -> int | None:
     return descriptor
 
 
+def lock_inherited(descriptor: int, path: Path) -> bool:
+    """Lock through a descriptor that another process opened; return whether it is this file's and now holds the lock.
+
+    Where the other one locked it already, this changes nothing: both share the open file. Raises OSError for what is
+    no descriptor or no file.
+    """
+    own, wanted = os.fstat(descriptor), path.stat(follow_symlinks=False)
+    if (own.st_dev, own.st_ino) != (wanted.st_dev, wanted.st_ino):
+        return False
+    try:
+        fcntl.fcntl(descriptor, _SET_LOCK, _whole_file(fcntl.F_WRLCK))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
 def unlock_file(descriptor: int) -> None:
     """Unlock a file that `lock_file` locked, for every copy of the descriptor."""
     fcntl.fcntl(descriptor, _SET_LOCK, _whole_file(fcntl.F_UNLCK))
