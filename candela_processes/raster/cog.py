@@ -6,6 +6,7 @@ before the image, header first: OGC 21-026) under a temporary name, which is ren
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
@@ -101,7 +102,8 @@ class CogWriter:
 
     def _lay_out(self, target: Path) -> None:
         """Make the COG of the file of rows."""
-        with rasterio.Env(**session_options()):
+        threads = os.environ.get("GDAL_NUM_THREADS", "ALL_CPUS")
+        with rasterio.Env(**session_options(), GDAL_NUM_THREADS=threads):
             copy(
                 self._rows,
                 target,
@@ -110,6 +112,5 @@ class CogWriter:
                 PREDICTOR="YES",
                 BLOCKSIZE=str(BLOCK),
                 OVERVIEW_RESAMPLING=self._kind.overviews,
-                NUM_THREADS="ALL_CPUS",
                 BIGTIFF="IF_SAFER",
             )

@@ -40,7 +40,6 @@ def session_options() -> dict[str, str]:
         "GDAL_PAM_ENABLED": "NO",
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_GEOREF_SOURCES": "INTERNAL",
-        "GDAL_NUM_THREADS": "ALL_CPUS",
         "CPL_VSIL_CURL_ALLOWED_FILENAME": NO_ADDRESS,
     }
 
@@ -51,6 +50,7 @@ def gdal_environment() -> dict[str, str]:
         **session_options(),
         "GDAL_SKIP": GDAL_SKIP,
         "GDAL_DRIVER_PATH": "disable",
+        "GDAL_NUM_THREADS": "ALL_CPUS",
         "GDAL_VRT_ENABLE_PYTHON": "NO",
         "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
         # a proxy that refuses at once, should anything ever get past the allowed file name

@@ -17,6 +17,7 @@ from candela_processes.raster.drivers import open_image
 from candela_processes.raster.grid import Grid, require_overlap, require_same_grid
 
 Align = Literal["exact", "first"]
+PIXEL_TYPES = tuple(np.dtype(kind) for kind in (np.uint8, np.uint16, np.int16, np.float32, np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +123,11 @@ def _listing(dataset: DatasetReader) -> str:
 
 
 def common_dtype(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
-    """Return one type for all pixels.
+    """Return the first of uint8, uint16, int16, float32, float64 that holds the values of all types exactly.
 
-    Equal types stay, integers of one sign widen, mixed signs and integers beside floats become float32, or float64
-    where an integer has more than 16 bits or a float more than 32.
+    Integers of more than 16 bits become float64, 64-bit integers with its 53 bits of precision.
     """
-    if len(set(dtypes)) == 1 and dtypes[0] != np.float16:
-        return dtypes[0]
-    kinds = {dtype.kind for dtype in dtypes}
-    if len(kinds) == 1 and kinds <= {"u", "i"}:
-        return max(dtypes, key=lambda dtype: dtype.itemsize)
-    # float32 holds integers of up to 24 bits exactly
-    wide = any(dtype.itemsize > (4 if dtype.kind == "f" else 2) for dtype in dtypes)
-    return np.dtype(np.float64 if wide else np.float32)
+    wanted = np.result_type(*dtypes)
+    if wanted.kind in "ui" and wanted.itemsize > 2 and all(dtype.itemsize <= 2 for dtype in dtypes):
+        return np.dtype(np.float32)  # uint16 beside a signed type; float32 holds 24 bits
+    return next((kind for kind in PIXEL_TYPES if np.can_cast(wanted, kind)), np.dtype(np.float64))
