@@ -13,6 +13,7 @@ class WorkerState(StrEnum):
 
     STARTING = "starting"  # handed over, not running yet
     RUNNING = "running"
+    ABANDONED = "abandoned"  # something of it runs, but nothing supervises it any more
     ENDED = "ended"  # nothing of it runs any more; the job directory says how it ended
 
 
@@ -38,6 +39,8 @@ class Runner(Protocol):
     """Starts workers somewhere. All methods raise OSError (or a subclass) for what may pass; the caller tries again."""
 
     name: str
+    places: int
+    """How many attempts it runs at once."""
 
     def submit(self, handle: Handle) -> bool:
         """Start the worker of this attempt unless it was started before; False when no place is free now."""

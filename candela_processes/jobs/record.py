@@ -114,7 +114,7 @@ class Job:
 
     def log_context(self) -> dict[str, Any]:
         """Return the fields that every log line about this job carries."""
-        return {"job": self.id, "process": self.process_id, "phase": str(self.phase), "attempt": self.attempt}
+        return {"job": self.id, "process_id": self.process_id, "phase": str(self.phase), "attempt": self.attempt}
 
     def _moved(self, allowed: set[Phase], now: datetime, **changes: Any) -> Self:
         if self.phase not in allowed:

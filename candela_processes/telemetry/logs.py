@@ -10,7 +10,7 @@ from typing import Final
 
 from candela_processes.settings import Settings
 
-FIELDS: Final = ("job", "process", "phase", "attempt", "duration", "status", "reason")
+FIELDS: Final = ("job", "process_id", "phase", "attempt", "duration", "status", "reason")
 _LINE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
