@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from candela_processes.analytics import moments
+from candela_processes.analytics.blocks import survival_series
 from candela_processes.analytics.canonical import canonical, is_sound, require_independence, require_variance
-from candela_processes.analytics.compiled import in_order
-from candela_processes.analytics.pair import CHUNK, Origin, Tile, Tiles, checked, chunks, origin
-from candela_processes.errors import InvalidInput
-
-# Fewer valid pixels per band than this and 2p means and p(2p+1) covariances mean nothing.
-MINIMUM_PIXELS_PER_BAND = 20
+from candela_processes.analytics.pair import Origin, Tile, Tiles, checked, origin
+from candela_processes.analytics.sweep import (
+    MINIMUM_PIXELS_PER_BAND,
+    narrow,
+    summed,
+    swept_magnitude,
+    unweighted,
+)
 
 # Least variance of a MAD variate, in units where both canonical variates have variance one. Where rho reaches 1 (a band
 # that is the same on both dates, an exact affine relation) D is zero up to the rounding of float32, about 1e-6: the
@@ -90,16 +92,7 @@ def magnitude(mad: Mad, tile: Tile) -> NDArray[np.float32]:
     (tile,) = checked(lambda: [tile], mad.rho.size)
     if mad.identical:
         return np.where(tile.valid, np.float32(0), np.float32(np.nan))
-    result = np.empty(tile.valid.size, dtype=np.float32)
-    constants = _constants(mad)
-
-    def fill(part: Tile, out: NDArray[np.float32]) -> None:
-        moments.magnitudes(*_narrow(part, mad.origin), part.valid, *constants, out)
-
-    pieces = np.split(result, range(CHUNK, result.size, CHUNK))
-    for _ in in_order(partial(fill, part, out) for part, out in zip(chunks(tile), pieces, strict=False)):
-        pass
-    return result
+    return swept_magnitude(tile, mad.origin, _constants(mad))
 
 
 def _tell(progress: Callable[[int, float], None] | None, iteration: int, move: float) -> None:
@@ -111,43 +104,18 @@ def _tell(progress: Callable[[int, float], None] | None, iteration: int, move: f
 def _first(tiles: Tiles, bands: int) -> Mad:
     """Solve plain MAD with float64 sums, after refusing images that have no solution."""
     start = origin(tiles, bands)
-    sums, products = np.zeros(2 * bands), np.zeros((2 * bands, 2 * bands))
-    pixels = different = 0
-    calls = (
-        partial(moments.raw_moments, part.before, part.after, part.valid, start.before, start.after)
-        for tile in checked(tiles, bands)
-        for part in chunks(tile)
-    )
-    for part_sums, part_products, part_pixels, part_different in in_order(calls):
-        sums += part_sums
-        products += part_products
-        pixels += part_pixels
-        different += part_different
-    _require_pixels(pixels, bands)
+    sums, products, pixels, different = unweighted(tiles, bands, start)
     means, covariance = _centred(sums, products, pixels)
-    mean_before = start.before + means[:bands]
-    mean_after = start.after + means[bands:]
+    mean_before, mean_after = start.before + means[:bands], start.after + means[bands:]
     if different == 0:
-        ones = np.ones(bands)
-        return Mad(
-            mean_before, mean_before, np.eye(bands), np.eye(bands), ones, [ones], 1, True, 1.0, pixels, start, True
-        )
+        one, unit = np.ones(bands), np.eye(bands)
+        return Mad(mean_before, mean_after, unit, unit, one, [one], 1, True, 1.0, pixels, start, identical=True)
     s11, s12, s22 = covariance[:bands, :bands], covariance[:bands, bands:], covariance[bands:, bands:]
     for matrix, date in ((s11, "earlier"), (s22, "later")):
         require_variance(np.diag(matrix), date)
         require_independence(matrix, date)
     found = canonical(s11, s12, s22)
     return Mad(mean_before, mean_after, found.a, found.b, found.rho, [found.rho], 1, False, 1.0, pixels, start)
-
-
-def _require_pixels(pixels: int, bands: int) -> None:
-    """Raise InvalidInput("images") where the valid pixels are too few for the statistics."""
-    least = MINIMUM_PIXELS_PER_BAND * bands
-    if pixels < least:
-        raise InvalidInput(
-            "images",
-            f"only {pixels} pixels are valid on both dates; {bands} bands need at least {least}.",
-        )
 
 
 def _centred(
@@ -160,80 +128,50 @@ def _centred(
 
 
 def _next(tiles: Tiles, last: Mad, tolerance: float) -> Mad | None:
-    """Return the following solution, or None where the weights leave nothing that can be solved."""
+    """Return the following solution, or None where the weights leave nothing that can be solved.
+
+    The equations are solved in the coordinates (U, D) of the last solution and composed with them.
+    """
     bands = last.rho.size
-    zero, map_, offset, inverse = _constants(last)
-    series = moments.survival_series(bands)
-    sums, products, weight = np.zeros(2 * bands), np.zeros((2 * bands, 2 * bands)), 0.0
-    calls = (
-        partial(moments.weighted_moments, *_narrow(part, last.origin), part.valid, zero, map_, offset, inverse, series)
-        for tile in checked(tiles, bands)
-        for part in chunks(tile)
-    )
-    for part_sums, part_products, part_weight in in_order(calls):
-        sums += part_sums
-        products += part_products
-        weight += part_weight
+    constants, series = _constants(last), survival_series(bands)
+
+    def sums_of(part: Tile) -> tuple[Any, ...]:
+        return moments.weighted_moments(narrow(part, last.origin), constants, series)
+
+    sums, products, weight = summed(tiles, bands, sums_of)
     if weight < MINIMUM_PIXELS_PER_BAND * bands:
         return None
     means, covariance = _centred(sums, products, weight)
-    return _composed(last, map_.astype(np.float64), offset.astype(np.float64), means, covariance, weight, tolerance)
-
-
-def _composed(
-    last: Mad,
-    map_: NDArray[Any],
-    offset: NDArray[Any],
-    means: NDArray[Any],
-    covariance: NDArray[Any],
-    weight: float,
-    tolerance: float,
-) -> Mad | None:
-    """Solve in the coordinates (U, D) of the last solution and compose the result with them."""
-    bands = last.rho.size
     s_uu, s_ud, s_dd = covariance[:bands, :bands], covariance[:bands, bands:], covariance[bands:, bands:]
-    s_uv = s_uu - s_ud
     s_vv = s_uu - s_ud - s_ud.T + s_dd
     if not (is_sound(s_uu) and is_sound(s_vv)):
         return None
-    found = canonical(s_uu, s_uv, s_vv)
-    mean_u, mean_v = means[:bands], means[:bands] - means[bands:]
-    iterations = last.iterations + 1
+    found = canonical(s_uu, s_uu - s_ud, s_vv)
+    map_, offset = (rounded.astype(np.float64) for rounded in constants[1:3])
     return replace(
         last,
-        mean_before=last.origin.before + np.linalg.solve(map_[0], mean_u - offset[0]),
-        mean_after=last.origin.after + np.linalg.solve(map_[1], mean_v - offset[1]),
+        mean_before=last.origin.before + np.linalg.solve(map_[0], means[:bands] - offset[0]),
+        mean_after=last.origin.after + np.linalg.solve(map_[1], means[:bands] - means[bands:] - offset[1]),
         a=found.a @ map_[0],
         b=found.b @ map_[1],
         rho=found.rho,
         rho_history=[*last.rho_history, found.rho],
-        iterations=iterations,
+        iterations=last.iterations + 1,
         converged=bool(np.abs(found.rho - last.rho).max() < tolerance),
         mean_weight=weight / last.pixels,
     )
 
 
-def _constants(mad: Mad) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _constants(mad: Mad) -> moments.Constants:
     """Return what kernels need in float32: origin (2, p), maps (2, p, p), offsets (2, p), 1 / variances (p,)."""
     before, after = mad.origin.before.astype(np.float64), mad.origin.after.astype(np.float64)
+    zero = np.stack([before, after]).astype(np.float32)
     if mad.origin.before.dtype == np.float64:
-        zero = np.zeros((2, before.size), dtype=np.float32)  # already taken off by `_narrow`
-    else:
-        zero = np.stack([before, after]).astype(np.float32)
+        zero = np.zeros_like(zero)  # already taken off by `_narrow`
     map_ = np.stack([mad.a, mad.b]).astype(np.float32)
     offset = np.stack([mad.a @ (before - mad.mean_before), mad.b @ (after - mad.mean_after)]).astype(np.float32)
     variance = np.maximum(2.0 * (1.0 - mad.rho), LEAST_VARIANCE)
     return zero, map_, offset, (1.0 / variance).astype(np.float32)
-
-
-def _narrow(tile: Tile, start: Origin) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the pixels as kernels take them: 64-bit reals less their origin as float32, all others untouched."""
-    if tile.before.dtype != np.float64:
-        return tile.before, tile.after
-    with np.errstate(over="ignore", invalid="ignore"):
-        before = (tile.before - start.before[:, None]).astype(np.float32)
-        after = (tile.after - start.after[:, None]).astype(np.float32)
-    return before, after
 
 
 def _signed(mad: Mad) -> Mad:

@@ -1,8 +1,8 @@
 """Real and synthetic pairs of images for the tests of this room."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,17 @@ from numpy.typing import NDArray
 from candela_processes.analytics.pair import Tile, Tiles
 
 
-@dataclass(frozen=True, eq=False)
-class Taizhou:
-    """The benchmark pair with its reference samples."""
-
-    before: NDArray[np.uint8]
-    after: NDArray[np.uint8]
-    changed: NDArray[np.bool_]
-    unchanged: NDArray[np.bool_]
-
-
 @pytest.fixture(scope="session")
-def taizhou(data: Path) -> Taizhou:
+def taizhou(data: Path) -> SimpleNamespace:
+    """Hold the benchmark pair (6, 160000) with its reference samples (160000,)."""
     folder = data / "landsat_taizhou"
     before, after = (np.fromfile(folder / name, np.uint8).reshape(6, -1) for name in ("2000TM", "2003TM"))
-    return Taizhou(before, after, _bitmap(folder / "change.bmp"), _bitmap(folder / "unchanged.bmp"))
+    return SimpleNamespace(
+        before=before,
+        after=after,
+        changed=_bitmap(folder / "change.bmp"),
+        unchanged=_bitmap(folder / "unchanged.bmp"),
+    )
 
 
 def _bitmap(path: Path) -> NDArray[np.bool_]:

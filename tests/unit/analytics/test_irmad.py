@@ -1,13 +1,13 @@
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 
 from candela_processes.analytics.irmad import magnitude, solve_change
 from candela_processes.analytics.pair import Tile, Tiles
-from tests.unit.analytics.conftest import Taizhou
 
 
-def test_taizhou_plain_mad_equals_orfeo_toolbox(taizhou: Taizhou, whole: Callable[..., Tiles]) -> None:
+def test_taizhou_plain_mad_equals_orfeo_toolbox(taizhou: SimpleNamespace, whole: Callable[..., Tiles]) -> None:
     mad = solve_change(whole(taizhou.before, taizhou.after), 6, 1, 1e-3)
     assert mad.iterations == 1
     assert not mad.converged
@@ -15,7 +15,7 @@ def test_taizhou_plain_mad_equals_orfeo_toolbox(taizhou: Taizhou, whole: Callabl
     np.testing.assert_allclose(mad.rho, [0.113582, 0.305496, 0.476108, 0.542166, 0.713781, 0.813041], atol=1e-6)
 
 
-def test_taizhou_irmad_reaches_the_reference(taizhou: Taizhou, whole: Callable[..., Tiles]) -> None:
+def test_taizhou_irmad_reaches_the_reference(taizhou: SimpleNamespace, whole: Callable[..., Tiles]) -> None:
     mad = solve_change(whole(taizhou.before, taizhou.after), 6, 100, 1e-3)
     assert mad.iterations == len(mad.rho_history) == 16
     assert mad.converged
