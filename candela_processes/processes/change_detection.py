@@ -118,7 +118,7 @@ def run(inputs: ChangeDetectionInputs, workdir: Workdir, progress: Progress) -> 
     """Map the changes of every consecutive couple; see `change_series.detect` for shapes, units and errors."""
     from candela_processes.processes.change_series import detect
 
-    return detect(inputs, workdir, progress)
+    return detect(inputs, workdir, progress, f"candela_processes {CHANGE_DETECTION.id} {CHANGE_DETECTION.version}")
 
 
 CHANGE_DETECTION = Process(

@@ -1,0 +1,123 @@
+"""One couple of consecutive images: solved, divided into changed and unchanged, written and described."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from candela_processes.process import Workdir
+from candela_processes.processes.change_maps import Counted, MagnitudeStore, write_changes, write_magnitude
+from candela_processes.processes.change_method import Solution, solve
+from candela_processes.processes.change_report import CoupleReport, ThresholdReport
+from candela_processes.processes.change_threshold import find_level, threshold_report
+from candela_processes.processes.process_log import say
+from candela_processes.processes.progress_span import Span
+from candela_processes.processes.series_order import ImageDate
+from candela_processes.raster.area import pixel_area_km2
+from candela_processes.raster.stack import Couple
+
+if TYPE_CHECKING:
+    from candela_processes.processes.change_detection import ChangeDetectionInputs
+
+
+@dataclass(frozen=True)
+class CoupleTask:
+    """What there is to do for one couple."""
+
+    number: int
+    couple: Couple
+    products: tuple[str, str]
+    dates: tuple[ImageDate, ImageDate] | None
+    inputs: ChangeDetectionInputs
+    agent: str
+
+    @property
+    def titles(self) -> tuple[str, str]:
+        """Return what people call the two images: their dates, else their products."""
+        return (self.dates[0].text, self.dates[1].text) if self.dates else self.products
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the TIFF tags of the maps of this couple."""
+        dates = {"Start_date": self.dates[0].tag, "End_date": self.dates[1].tag} if self.dates else {}
+        return dates | {
+            "Product_id1": self.products[0],
+            "Product_id2": self.products[1],
+            "Agent": self.agent,
+            "Category": f"CD_{self.inputs.method.upper()}",
+        }
+
+
+@dataclass(frozen=True)
+class CoupleMaps:
+    """The two files of a couple and its part of the report."""
+
+    task: CoupleTask
+    changes: Path
+    magnitude: Path
+    report: CoupleReport
+
+
+def map_couple(task: CoupleTask, workdir: Workdir, span: Span) -> CoupleMaps:
+    """Solve and map one couple; raises InvalidInput for images that have no solution."""
+    say(f"Couple {task.number}: {task.titles[0]} to {task.titles[1]}")
+    changes, magnitude = (workdir.outputs / f"{name}_{task.number}.tif" for name in ("changes", "magnitude"))
+    areas = pixel_area_km2(task.couple.grid)
+    solution = solve(task.couple, task.inputs, span.part(0.0, 0.5))
+    store = MagnitudeStore.create(workdir.scratch, task.couple.grid)
+    part = span.part(0.5, 0.75)
+    observed = write_magnitude(
+        task.couple, solution.magnitude, store, magnitude, task.tags, areas, lambda share: part(share, "magnitude")
+    )
+    span(0.75, "threshold")
+    found = find_level(store, solution, task.inputs)
+    last = span.part(0.85, 1.0)
+    changed = write_changes(store, found.value, changes, task.tags, areas, lambda share: last(share, "map"))
+    store.file.path.unlink()
+    report = _report(task, solution, threshold_report(found, solution.freedom), observed, changed)
+    _say_result(report)
+    return CoupleMaps(task, changes, magnitude, report)
+
+
+def _report(
+    task: CoupleTask, solution: Solution, found: ThresholdReport, observed: Counted, changed: Counted
+) -> CoupleReport:
+    """Return the numbers of a couple."""
+    total = task.couple.grid.pixels
+    return CoupleReport(
+        number=task.number,
+        product_id1=task.products[0],
+        product_id2=task.products[1],
+        start_date=task.dates[0].text if task.dates else None,
+        end_date=task.dates[1].text if task.dates else None,
+        identical=solution.identical,
+        rho=solution.rho,
+        iterations=len(solution.rho),
+        converged=solution.converged,
+        mean_no_change_weight=solution.mean_weight,
+        threshold=found,
+        reliable=True,
+        reason="",
+        total_pixels=total,
+        observed_pixels=observed.pixels,
+        observed_share=observed.pixels / total,
+        changed_pixels=changed.pixels,
+        changed_share=changed.pixels / observed.pixels,
+        mapped_area_km2=changed.area_km2,
+        observed_area_km2=observed.area_km2,
+        shift=None,
+        warnings=(),
+    )
+
+
+def _say_result(report: CoupleReport) -> None:
+    """Write what came out to the log of the user."""
+    level = report.threshold
+    say(
+        f"  threshold {level.rule} {level.value:.4g}; changed {report.changed_pixels} of {report.observed_pixels} "
+        f"observed pixels ({100 * report.changed_share:.3g} %), mapped area {report.mapped_area_km2:.4g} km2"
+    )
+    say(f"  {'reliable' if report.reliable else 'not reliable'}: {report.reason}")
+    for warning in report.warnings:
+        say(f"  warning: {warning}")
