@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +28,9 @@ from candela_processes.jobs.directory import (
 )
 from candela_processes.jobs.record import new_job_id
 from candela_processes.process import Process
-from candela_processes.references.resolve import resolve
+from candela_processes.references.policy import FetchPolicy
 from candela_processes.service.assemble import worker_environment
+from candela_processes.service.staging import located
 from candela_processes.service.submission import CheckedInputs, check_inputs
 from candela_processes.settings import Settings
 
@@ -83,10 +84,11 @@ def run_process(
 def _prepare(workspace: Path, process: Process, checked: CheckedInputs, settings: Settings) -> JobDirectory:
     directory = JobDirectory.of(workspace, new_job_id())
     directory.path.mkdir(parents=True)
-    roots = (Path.cwd(), Path("/"))
-    references = [(name, reference, "") for name, reference in checked.references]
-    references += [(name, reference, name) for name, reference in checked.deferred.items()]
-    staged = tuple(resolve(name, reference, roots, deferred=deferred) for name, reference, deferred in references)
+    roots, policy = (Path.cwd(), Path("/")), FetchPolicy.from_settings(settings)
+    staged = tuple(
+        replace(located(name, reference, roots, policy), deferred=deferred)
+        for name, reference, deferred in checked.all_references()
+    )
     limits, resources = process.limits, process.resources
     inputs = JobInputs(
         job=directory.job_id,

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from candela_processes.catalog import Catalog
 from candela_processes.dispatch.wake import wake
 from candela_processes.errors import InsufficientStorage, InternalError, InvalidInput, NoSuchJob
 from candela_processes.identity import Principal
-from candela_processes.jobs.directory import JobDirectory, JobInputs, Staging
+from candela_processes.jobs.directory import ContractError, JobDirectory, JobInputs, Staging
 from candela_processes.jobs.record import Job, Mode, new_job
 from candela_processes.jobs.store import JobPage, JobQuery, JobStore
-from candela_processes.process import Process, Reference
+from candela_processes.process import Process
 from candela_processes.service.inline import run_inline_job
 from candela_processes.service.results import Results, results_of
 from candela_processes.service.staging import Stager, StagingPlan, pin_files
@@ -56,7 +56,7 @@ class Service:
         check_outputs(process, submission)
         checked = check_inputs(process, submission.inputs)
         self._require_space()
-        plan = self._stager(submission).plan(_all_references(checked))
+        plan = self._stager(submission).plan(checked.all_references())
         inline = process.inline and submission.mode is Mode.SYNC and not checked.deferred
         job = self._new_job(process, submission, inline=inline)
         directory = self._create_directory(job)
@@ -172,6 +172,14 @@ class Service:
         job = self.job(principal, job_id)
         return results_of(job, self.catalog.require(job.process_id), self.settings.workspace)
 
+    def inputs(self, principal: Principal, job_id: str) -> Mapping[str, Any]:
+        """Return the inputs as they were accepted; empty when they were removed with the job's files."""
+        job = self.job(principal, job_id)
+        try:
+            return JobDirectory.of(self.settings.workspace, job.id).read_inputs().inputs
+        except ContractError:
+            return {}
+
     def log(self, principal: Principal, job_id: str) -> str:
         """Return the process log of the latest attempt (its last MiB); empty when there is none yet."""
         job = self.job(principal, job_id)
@@ -207,11 +215,6 @@ def check_outputs(process: Process, submission: Submission) -> None:
             raise InvalidInput(f"outputs/{name}/format/mediaType", f"allowed are {', '.join(offered_types)}")
         if request.transmission == "reference" and all(declared.is_value for declared in process.outputs):
             raise InvalidInput(f"outputs/{name}/transmissionMode", "this process offers 'value' only")
-
-
-def _all_references(checked: CheckedInputs) -> list[tuple[str, Reference, str]]:
-    plain = [(path, reference, "") for path, reference in checked.references]
-    return [*plain, *((name, reference, name) for name, reference in checked.deferred.items())]
 
 
 def _capped(declared: float, cap: float) -> float:

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,6 +16,7 @@ from candela_processes.errors import InvalidInput, ProcessesError
 from candela_processes.identity import Principal
 from candela_processes.jobs.directory import JobDirectory, StagedReference
 from candela_processes.process import Reference
+from candela_processes.references.policy import FetchPolicy
 from candela_processes.references.resolve import resolve
 from candela_processes.settings import Settings
 
@@ -65,12 +66,17 @@ class Stager:
                 continue
             link = self._own_output(reference.href)
             if link is None:
-                entry = resolve(name, reference, self.settings.input_roots)
+                entry = located(name, reference, self.settings.input_roots, self.policy)
             else:
                 entry, pin = self._pinned(name, reference, link, len(pins))
                 pins.append(pin)
             staged[reference.href] = _deferred(entry, deferred)
         return StagingPlan(references=tuple(staged.values()), pins=tuple(pins))
+
+    @property
+    def policy(self) -> FetchPolicy:
+        """Return what may be fetched."""
+        return FetchPolicy.from_settings(self.settings)
 
     def _own_output(self, href: str) -> re.Match[str] | None:
         """Match a link to an output of this server, absolute or starting with `/jobs/`."""
@@ -92,6 +98,18 @@ class Stager:
         target = f"inputs/{index}_{source.name}"
         entry = StagedReference(href=reference.href, name=reference.name, path=target, media_type=media_type)
         return entry, Pin(source=source, target=target)
+
+
+def located(name: str, reference: Reference, roots: Sequence[Path], policy: FetchPolicy) -> StagedReference:
+    """Return where a reference is found, as `staging.json` says it; raises InvalidInput naming the input."""
+    location = resolve(name, reference, roots, policy)
+    return StagedReference(
+        href=reference.href,
+        name=reference.name,
+        path=location.path,
+        url=location.url,
+        media_type=reference.type or "",
+    )
 
 
 def _deferred(entry: StagedReference, deferred: str) -> StagedReference:

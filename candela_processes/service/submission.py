@@ -72,6 +72,11 @@ class CheckedInputs:
     references: tuple[tuple[str, Reference], ...] = ()
     deferred: Mapping[str, Reference] = field(default_factory=dict)
 
+    def all_references(self) -> list[tuple[str, Reference, str]]:
+        """Return (input path, reference, name of the deferred input or empty) of every reference."""
+        plain = [(path, reference, "") for path, reference in self.references]
+        return [*plain, *((name, reference, name) for name, reference in self.deferred.items())]
+
 
 def check_inputs(process: Process, inputs: Mapping[str, Any]) -> CheckedInputs:
     """Check inputs against the process's model; raises InvalidInput naming every input that is wrong and why."""
