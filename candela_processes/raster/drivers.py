@@ -42,6 +42,8 @@ SIGNATURES: Final = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
 )
 BMP_SIGNATURE: Final = b"BM"
+PNG_END: Final = b"IEND\xaeB`\x82"
+PNG_TAIL: Final = 4096  # some programs append a little to a PNG
 
 
 def driver_of(path: Path, name: str) -> str:
@@ -140,13 +142,17 @@ def _refuse_references(dataset: DatasetReader, path: Path, name: str) -> None:
 
 
 def _refuse_short_file(dataset: DatasetReader, path: Path, name: str) -> None:
-    """Refuse an ENVI file shorter than its header says: GDAL would read zeros where pixels are missing."""
-    if dataset.driver != "ENVI":
-        return
-    offset = int(dataset.tags(ns="ENVI").get("header_offset", "0"))
-    pixel = sum(np.dtype(kind).itemsize for kind in dataset.dtypes)
-    expected = offset + dataset.width * dataset.height * pixel
-    if path.stat().st_size < expected:
-        raise InvalidInput(
-            name, f"{path.name} is truncated: {path.stat().st_size} bytes where its header says {expected}."
-        )
+    """Refuse files whose end is missing, where GDAL would read zeros in place of the missing pixels (ENVI, PNG)."""
+    size = path.stat().st_size
+    if dataset.driver == "ENVI":
+        stated = dataset.tags(ns="ENVI").get("header_offset", "0").strip()
+        offset = int(stated) if stated.isdecimal() else 0
+        pixel = sum(np.dtype(kind).itemsize for kind in dataset.dtypes)
+        expected = offset + dataset.width * dataset.height * pixel
+        if size < expected:
+            raise InvalidInput(name, f"{path.name} is truncated: {size} bytes where its header says {expected}.")
+    if dataset.driver == "PNG":
+        with path.open("rb") as file:
+            file.seek(max(0, size - PNG_TAIL))
+            if PNG_END not in file.read():
+                raise InvalidInput(name, f"{path.name} is truncated: the chunk that ends a PNG is missing.")

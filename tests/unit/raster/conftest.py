@@ -1,5 +1,6 @@
 """Small images that a test can write in one line."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
 
 UTM_10_M = Affine(10, 0, 500000, 0, -10, 5000000)
 
@@ -32,6 +34,7 @@ def write_image(tmp_path: Path) -> WriteImage:
     ) -> Path:
         path = tmp_path / name
         bands, rows, columns = pixels.shape
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         georeferencing = {"crs": crs, "transform": transform} if crs and transform else {}
         with rasterio.open(
             path,
