@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from candela_processes.jobs.cursor import Position
-from candela_processes.jobs.moments import duration, span_microseconds
+from candela_processes.jobs.moments import MOMENTS, duration, span_microseconds
 from candela_processes.jobs.record import Job, Phase, Status, plain_json
 from candela_processes.jobs.store import JobPage, JobQuery, Tally, check_replacement, error_type
 
@@ -92,8 +93,11 @@ class MemoryStore:
 
 
 def _kept(job: Job) -> Job:
-    """Return a copy that shares nothing which could be changed, with JSON as JSON gives it back."""
-    return replace(job, request=plain_json(job.request), error=plain_json(job.error))
+    """Return a copy as a database would give it back: JSON as JSON, times in UTC, nothing shared."""
+    moments: dict[str, Any] = {
+        name: getattr(job, name).astimezone(UTC) for name in MOMENTS if getattr(job, name) is not None
+    }
+    return replace(job, request=plain_json(job.request), error=plain_json(job.error), **moments)
 
 
 def _group(job: Job) -> tuple[Phase, Status, str, str]:

@@ -8,6 +8,9 @@ from typing import Final
 
 from candela_processes.jobs.record import Job
 
+MOMENTS: Final = ("created", "updated", "started", "finished", "next_attempt_at")
+"""Fields of a job that hold a moment."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LONGEST: Final = 2**61  # 73 000 years; sums and differences of two spans stay within 64 bits

@@ -1,11 +1,19 @@
-"""A `JobQuery` as SQL; pure, it builds expressions and runs nothing."""
+"""A `JobQuery` as SQL; pure, it builds expressions and runs nothing.
+
+Left alone, SQLite walks all jobs in the order of the list until the page is full, for any filter that an index cannot
+serve *in that order*: a rare word of several, a bound on end or duration. So a filter of several words becomes one
+ordered search per word, merged, and a bound takes its own index, with the few matches sorted afterwards.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from itertools import product
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, false, func, literal_column, select, tuple_, union_all
 
 from candela_processes.jobs.cursor import Position
 from candela_processes.jobs.moments import span_microseconds, to_microseconds
@@ -15,16 +23,59 @@ from candela_processes.jobs.store import JobQuery
 
 type Condition = ColumnElement[bool]
 
-_ROW = JOBS.c
+_ROW: Final = JOBS.c
+_MOST_SEARCHES: Final = 16  # words that are searched one by one; more are too many to merge
 
 
 def select_page(query: JobQuery) -> Select[Any]:
     """Return the rows of one page and one more, newest first; raises InvalidParameter for a foreign cursor."""
-    statement = select(JOBS).where(*_conditions(query))
-    if query.after:
-        after = Position.decoded(query.after)
+    after = Position.decoded(query.after) if query.after else None
+    searches = [_search(one, lasting, after) for one, lasting in product(_by_word(query), _lasting(query))]
+    if len(searches) == 1:
+        return searches[0]
+    rows = union_all(*(select(search.subquery()) for search in searches)).subquery()
+    return select(rows).order_by(rows.c.created.desc(), rows.c.id.desc()).limit(query.limit + 1)
+
+
+def _by_word(query: JobQuery) -> Iterator[JobQuery]:
+    """Return queries that together find the same jobs, none twice, each with one word of the first list of words."""
+    if len(phases := set(query.phases)) > 1:
+        yield from (replace(query, phases=(phase,)) for phase in sorted(phases))
+    elif len(statuses := set(query.statuses)) > 1:
+        yield from (replace(query, statuses=(status,)) for status in sorted(statuses))
+    elif 1 < len(processes := set(query.process_ids)) <= _MOST_SEARCHES:
+        yield from (replace(query, process_ids=(process,)) for process in sorted(processes))
+    else:
+        yield query
+
+
+def _lasting(query: JobQuery) -> Sequence[tuple[Condition, ...]]:
+    """Return the ways to be of the duration asked for: stored for ended jobs, reckoned to `now` for others."""
+    if query.min_duration is None and query.max_duration is None:
+        return ((),)
+    now = to_microseconds(query.now or datetime.now(UTC))
+    ended: list[Condition] = [_ROW.duration.is_not(None)]
+    lasting: list[Condition] = [_ROW.finished.is_(None), _ROW.started.is_not(None)]
+    if query.min_duration is not None:
+        shortest = span_microseconds(query.min_duration)
+        ended.append(_ROW.duration >= shortest)
+        lasting.append(_ROW.started <= now - shortest)
+    if query.max_duration is not None:
+        longest = span_microseconds(query.max_duration)
+        ended.append(_ROW.duration <= longest)
+        lasting.append(_ROW.started >= now - longest)
+    return (tuple(ended), tuple(lasting))
+
+
+def _search(query: JobQuery, lasting: tuple[Condition, ...], after: Position | None) -> Select[Any]:
+    """Return the first rows that fulfil the filters, in the order of the list."""
+    statement = select(JOBS).where(*_memberships(query), *_moments(query), *lasting)
+    if after is not None:
         statement = statement.where(tuple_(_ROW.created, _ROW.id) < tuple_(after.created, after.id))
-    return statement.order_by(_ROW.created.desc(), _ROW.id.desc()).limit(query.limit + 1)
+    bounded = bool(lasting) or query.finished_before is not None
+    # The sign keeps the planner from walking the list in order instead of taking the index of the bound.
+    created = literal_column("+jobs.created") if bounded else _ROW.created
+    return statement.order_by(created.desc(), _ROW.id.desc()).limit(query.limit + 1)
 
 
 def select_tally() -> Select[Any]:
@@ -36,14 +87,6 @@ def select_tally() -> Select[Any]:
 def is_storable(text: str) -> bool:
     """Return whether a column can hold this text; what cannot be stored matches nothing and never reaches a driver."""
     return storable(text) == text
-
-
-def _conditions(query: JobQuery) -> list[Condition]:
-    """Return what a row has to fulfil."""
-    found = [*_memberships(query), *_moments(query)]
-    if query.min_duration is not None or query.max_duration is not None:
-        found.append(_lasts(query))
-    return found
 
 
 def _memberships(query: JobQuery) -> list[Condition]:
@@ -79,19 +122,3 @@ def _moments(query: JobQuery) -> list[Condition]:
     if query.finished_before is not None:
         found.append(_ROW.finished < to_microseconds(query.finished_before))
     return found
-
-
-def _lasts(query: JobQuery) -> Condition:
-    """Return that the duration is within the bounds: stored for ended jobs, reckoned to `now` for others."""
-    now = to_microseconds(query.now or datetime.now(UTC))
-    ended: list[Condition] = []
-    lasting: list[Condition] = [_ROW.finished.is_(None)]
-    if query.min_duration is not None:
-        shortest = span_microseconds(query.min_duration)
-        ended.append(_ROW.duration >= shortest)
-        lasting.append(_ROW.started <= now - shortest)
-    if query.max_duration is not None:
-        longest = span_microseconds(query.max_duration)
-        ended.append(_ROW.duration <= longest)
-        lasting.append(_ROW.started >= now - longest)
-    return or_(and_(*ended), and_(*lasting))

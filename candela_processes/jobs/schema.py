@@ -24,6 +24,8 @@ METADATA: Final = MetaData(naming_convention={"ck": "ck_%(table_name)s_%(constra
 # Ids and cursors are compared byte by byte, whatever the language of the database.
 _BYTEWISE: Final = Text().with_variant(Text(collation="C"), "postgresql")
 
+_UNFINISHED: Final = text("finished IS NULL")
+
 
 def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
     """Return the constraint that a column holds one of these words."""
@@ -73,10 +75,12 @@ JOBS: Final = Table(
     Index("ix_jobs_owner_process", "owner", "process_id", "created", "id"),
     Index("ix_jobs_owner_status", "owner", "status", "created", "id"),
     Index("ix_jobs_finished", "finished"),
+    Index("ix_jobs_phase_finished", "phase", "finished"),
     Index("ix_jobs_duration", "duration"),
-    Index(
-        "ix_jobs_lasting", "started", sqlite_where=text("finished IS NULL"), postgresql_where=text("finished IS NULL")
-    ),
+    Index("ix_jobs_owner_duration", "owner", "duration"),
+    # Jobs that have not ended are few, and theirs is the duration that grows.
+    Index("ix_jobs_lasting", "started", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
+    Index("ix_jobs_owner_lasting", "owner", "started", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
     Index("ix_jobs_tally", "phase", "status", "process_id", "error_type", "created"),
 )
 """One row per job."""

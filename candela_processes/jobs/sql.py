@@ -15,13 +15,12 @@ from candela_processes.errors import SettingsError, Unavailable
 from candela_processes.jobs.cursor import Position
 from candela_processes.jobs.database import Database
 from candela_processes.jobs.migrations import mismatch
-from candela_processes.jobs.moments import duration, from_microseconds, to_microseconds
+from candela_processes.jobs.moments import MOMENTS, duration, from_microseconds, to_microseconds
 from candela_processes.jobs.query import is_storable, select_page, select_tally
 from candela_processes.jobs.record import Job, Mode, Phase, Status, plain_json
 from candela_processes.jobs.schema import JOBS
 from candela_processes.jobs.store import JobPage, JobQuery, Tally, check_replacement, error_type
 
-_MOMENTS: Final = ("created", "updated", "started", "finished", "next_attempt_at")
 _FIELDS: Final = tuple(field.name for field in fields(Job))
 _BATCH: Final = 500  # ids in one statement; databases bound the number of parameters
 
@@ -120,7 +119,7 @@ def _is_current(job: Job) -> ColumnElement[bool]:
 def row_of(job: Job) -> dict[str, Any]:
     """Return the row that stands for a job; raises ValueError or TypeError where request or error is not JSON."""
     row = {name: getattr(job, name) for name in _FIELDS}
-    row |= {name: to_microseconds(row[name]) for name in _MOMENTS if row[name] is not None}
+    row |= {name: to_microseconds(row[name]) for name in MOMENTS if row[name] is not None}
     row |= {"status": str(job.status), "phase": str(job.phase), "mode": str(job.mode)}
     row |= {"request": plain_json(job.request), "error": plain_json(job.error), "error_type": error_type(job)}
     row["duration"] = None if job.finished is None else duration(job, job.finished)
@@ -130,7 +129,7 @@ def row_of(job: Job) -> dict[str, Any]:
 def job_of(row: Row[Any]) -> Job:
     """Return the job that a row stands for."""
     values = {name: row._mapping[name] for name in _FIELDS}
-    values |= {name: _moment(values[name]) for name in _MOMENTS}
+    values |= {name: _moment(values[name]) for name in MOMENTS}
     return Job(
         **values | {"status": Status(row.status), "phase": Phase(row.phase), "mode": Mode(row.mode)},
     )

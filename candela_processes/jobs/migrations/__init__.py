@@ -46,6 +46,21 @@ def migrate(url: str) -> None:
         database.close()
 
 
+def create_if_empty(url: str) -> None:
+    """Create the schema in a database that has none; any other stays as it is, for `check` to judge."""
+    database = Database(url)
+    try:
+        if is_sqlite(url) and not sqlite_path(url).exists():
+            found = ""
+        else:
+            with database.reading() as connection:
+                found = current(connection)
+    finally:
+        database.close()
+    if not found:
+        migrate(url)
+
+
 def check(url: str) -> None:
     """Refuse a database that is not of this version's schema; raises SettingsError, Unavailable when out of reach."""
     database = Database(url)

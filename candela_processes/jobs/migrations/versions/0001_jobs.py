@@ -42,11 +42,11 @@ def upgrade():
         sa.Column("last_error", sa.Text, nullable=False),
         sa.Column("next_attempt_at", sa.BigInteger),
         sa.Column("revision", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         one_of("status", STATUSES),
         one_of("phase", PHASES),
         one_of("mode", MODES),
-        sa.CheckConstraint("progress BETWEEN 0 AND 100", name="ck_jobs_progress"),
+        sa.CheckConstraint("progress BETWEEN 0 AND 100", name=op.f("ck_jobs_progress")),
     )
     op.create_index("ix_jobs_created", "jobs", ["created", "id"])
     op.create_index("ix_jobs_process", "jobs", ["process_id", "created", "id"])
@@ -56,9 +56,12 @@ def upgrade():
     op.create_index("ix_jobs_owner_process", "jobs", ["owner", "process_id", "created", "id"])
     op.create_index("ix_jobs_owner_status", "jobs", ["owner", "status", "created", "id"])
     op.create_index("ix_jobs_finished", "jobs", ["finished"])
+    op.create_index("ix_jobs_phase_finished", "jobs", ["phase", "finished"])
     op.create_index("ix_jobs_duration", "jobs", ["duration"])
-    unfinished = sa.text("finished IS NULL")
-    op.create_index("ix_jobs_lasting", "jobs", ["started"], sqlite_where=unfinished, postgresql_where=unfinished)
+    op.create_index("ix_jobs_owner_duration", "jobs", ["owner", "duration"])
+    lasting = {"sqlite_where": sa.text("finished IS NULL"), "postgresql_where": sa.text("finished IS NULL")}
+    op.create_index("ix_jobs_lasting", "jobs", ["started"], **lasting)
+    op.create_index("ix_jobs_owner_lasting", "jobs", ["owner", "started"], **lasting)
     op.create_index("ix_jobs_tally", "jobs", ["phase", "status", "process_id", "error_type", "created"])
 
 
