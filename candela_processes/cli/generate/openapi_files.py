@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from candela_processes.catalog import Catalog
 from candela_processes.ogc.describe import describe
+from candela_processes.ogc.openapi import build_openapi
+from candela_processes.settings import Settings
 
 FOLDER: Final = Path("openapi")
 _MARK: Final = {"x-generated-by": "candela generate; do not edit"}
@@ -16,7 +18,11 @@ _MARK: Final = {"x-generated-by": "candela generate; do not edit"}
 
 def openapi_files(catalog: Catalog) -> dict[Path, str]:
     """Return the text of every file of the folder by path below the root of the repository."""
-    return {FOLDER / "processes" / f"{process.id}.json": _text(describe(process)) for process in catalog}
+    title = str(Settings.model_fields["title"].default)
+    return {
+        FOLDER / "openapi.json": _text(build_openapi(catalog, title, root="")),
+        **{FOLDER / "processes" / f"{process.id}.json": _text(describe(process)) for process in catalog},
+    }
 
 
 def _text(document: Mapping[str, Any]) -> str:
