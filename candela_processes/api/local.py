@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +29,8 @@ from candela_processes.jobs.directory import (
 from candela_processes.jobs.record import new_job_id
 from candela_processes.process import Process
 from candela_processes.references.policy import FetchPolicy
+from candela_processes.references.resolve import resolve
 from candela_processes.service.assemble import worker_environment
-from candela_processes.service.staging import located
 from candela_processes.service.submission import CheckedInputs, check_inputs
 from candela_processes.settings import Settings
 
@@ -86,7 +86,7 @@ def _prepare(workspace: Path, process: Process, checked: CheckedInputs, settings
     directory.path.mkdir(parents=True)
     roots, policy = (Path.cwd(), Path("/")), FetchPolicy.from_settings(settings)
     staged = tuple(
-        replace(located(name, reference, roots, policy), deferred=deferred)
+        resolve(name, reference, roots, policy=policy, deferred=deferred)
         for name, reference, deferred in checked.all_references()
     )
     limits, resources = process.limits, process.resources

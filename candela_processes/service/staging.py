@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -66,7 +66,7 @@ class Stager:
                 continue
             link = self._own_output(reference.href)
             if link is None:
-                entry = located(name, reference, self.settings.input_roots, self.policy)
+                entry = resolve(name, reference, self.settings.input_roots, policy=self.policy)
             else:
                 entry, pin = self._pinned(name, reference, link, len(pins))
                 pins.append(pin)
@@ -98,18 +98,6 @@ class Stager:
         target = f"inputs/{index}_{source.name}"
         entry = StagedReference(href=reference.href, name=reference.name, path=target, media_type=media_type)
         return entry, Pin(source=source, target=target)
-
-
-def located(name: str, reference: Reference, roots: Sequence[Path], policy: FetchPolicy) -> StagedReference:
-    """Return where a reference is found, as `staging.json` says it; raises InvalidInput naming the input."""
-    location = resolve(name, reference, roots, policy)
-    return StagedReference(
-        href=reference.href,
-        name=reference.name,
-        path=location.path,
-        url=location.url,
-        media_type=reference.type or "",
-    )
 
 
 def _deferred(entry: StagedReference, deferred: str) -> StagedReference:

@@ -42,3 +42,5 @@ def start_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter(_LINE))
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
+    # Alembic tells at INFO every time that it looks at a schema, which each readiness check does.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
