@@ -172,8 +172,8 @@ def fill_scaled_erfc(root: NDArray[Any], out: NDArray[Any], power: NDArray[Any],
 
 
 @kernel
-def weigh(weight: NDArray[Any], z: NDArray[Any], bands: int, series: NDArray[Any], scratch: NDArray[Any]) -> None:
-    """Multiply weight by the chi-squared survival of z with `bands` degrees of freedom, to 1e-6; z is spoilt.
+def weigh(weight: NDArray[Any], z: NDArray[Any], freedom: int, series: NDArray[Any], scratch: NDArray[Any]) -> None:
+    """Multiply weight by the chi-squared survival of z with `freedom` degrees of freedom, to 1e-6; z is spoilt.
 
     series: coefficients of the finite sum (`survival_series`); scratch (4, BLOCK) float32.
     """
@@ -187,7 +187,7 @@ def weigh(weight: NDArray[Any], z: NDArray[Any], bands: int, series: NDArray[Any
     for order in range(series.size - 1, -1, -1):
         for k in range(BLOCK):
             inner[k] = inner[k] * z[k] + series[order]
-    if bands % 2 == 1:
+    if freedom % 2 == 1:
         for k in range(BLOCK):
             root[k] = math.sqrt(z[k])
             inner[k] *= root[k]
@@ -197,7 +197,7 @@ def weigh(weight: NDArray[Any], z: NDArray[Any], bands: int, series: NDArray[Any
         weight[k] *= min(decay[k] * inner[k], ONE)
 
 
-def survival_series(bands: int) -> NDArray[np.float32]:
+def survival_series(freedom: int) -> NDArray[np.float32]:
     """Return the coefficients of the finite sum of the survival function, in powers of z/2, lowest first."""
-    first = 1.0 if bands % 2 == 0 else 1.5
-    return np.array([math.exp(-math.lgamma(first + k)) for k in range(bands // 2)], dtype=np.float32)
+    first = 1.0 if freedom % 2 == 0 else 1.5
+    return np.array([math.exp(-math.lgamma(first + k)) for k in range(freedom // 2)], dtype=np.float32)

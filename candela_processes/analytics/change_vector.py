@@ -35,6 +35,8 @@ class Cva:
     """values near the middle of the data that kernels subtract first"""
     identical: bool = False
     """both images agree in every valid pixel; every magnitude is zero"""
+    freedom: float = 1.0
+    """effective degrees of freedom of the squared length, 1 to p; see `effective_freedom`"""
 
 
 def solve_cva(tiles: Tiles, bands: int, standardise: bool = True) -> Cva:
@@ -54,9 +56,32 @@ def solve_cva(tiles: Tiles, bands: int, standardise: bool = True) -> Cva:
         require_variance(variance[:bands], "earlier")
         require_variance(variance[bands:], "later")
     mean, deviation = middle + means, np.sqrt(np.maximum(variance, 0.0))
-    return Cva(
-        mean[:bands], mean[bands:], deviation[:bands], deviation[bands:], pixels, start, identical=different == 0
-    )
+    identical = different == 0
+    freedom = 1.0 if identical else _freedom(sums, products, pixels, deviation)
+    return Cva(mean[:bands], mean[bands:], deviation[:bands], deviation[bands:], pixels, start, identical, freedom)
+
+
+def effective_freedom(covariance: NDArray[np.float64]) -> float:
+    """Return the degrees of freedom f of the scaled chi-squared law nearest to the squared length of a normal vector.
+
+    f = trace(C)^2 / trace(C C) for the covariance C (p, p): the law c chi2(f) has the mean and the variance of the
+    weighted sum that the squared length is; f is p for independent bands of one variance and 1 for wholly
+    dependent ones. Satterthwaite 1946, Biometrics Bulletin 2(6), 110-114; Box 1954, Ann. Math. Stat. 25, 290-302.
+    """
+    spread = float(np.sum(covariance * covariance.T))
+    return float(np.trace(covariance)) ** 2 / spread if spread > 0.0 else 1.0
+
+
+def _freedom(
+    sums: NDArray[np.float64], products: NDArray[np.float64], pixels: int, deviation: NDArray[np.float64]
+) -> float:
+    """Return the effective degrees of freedom of the difference of the scores, from the moments of both dates."""
+    bands = deviation.size // 2
+    means = sums / pixels
+    covariance = (np.triu(products) + np.triu(products, 1).T) / pixels - np.outer(means, means)
+    scores = covariance / np.outer(deviation, deviation)
+    before, cross, after = scores[:bands, :bands], scores[:bands, bands:], scores[bands:, bands:]
+    return effective_freedom(before + after - cross - cross.T)
 
 
 def magnitude(cva: Cva, tile: Tile) -> NDArray[np.float32]:

@@ -60,6 +60,11 @@ class Mad:
     identical: bool = False
     """both images agree in every valid pixel; nothing was solved and every magnitude is zero"""
 
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Degrees of freedom of Z where nothing changed: the MAD variates that vary at all (p where none does)."""
+        return int((2.0 * (1.0 - self.rho) > LEAST_VARIANCE).sum()) or self.rho.size
+
 
 def solve_change(
     tiles: Tiles,
@@ -133,10 +138,11 @@ def _next(tiles: Tiles, last: Mad, tolerance: float) -> Mad | None:
     The equations are solved in the coordinates (U, D) of the last solution and composed with them.
     """
     bands = last.rho.size
-    constants, series = _constants(last), survival_series(bands)
+    freedom = last.degrees_of_freedom
+    constants, series = _constants(last), survival_series(freedom)
 
     def sums_of(part: Tile) -> tuple[Any, ...]:
-        return moments.weighted_moments(narrow(part, last.origin), constants, series)
+        return moments.weighted_moments(narrow(part, last.origin), constants, freedom, series)
 
     sums, products, weight = summed(tiles, bands, sums_of)
     if weight < MINIMUM_PIXELS_PER_BAND * bands:

@@ -88,7 +88,7 @@ def add_products(rows: NDArray[Any], weighted: NDArray[Any], sums: NDArray[Any],
 
 @kernel
 def weighted_moments(
-    pixels: Pixels, constants: Constants, series: NDArray[Any]
+    pixels: Pixels, constants: Constants, freedom: int, series: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], float]:
     """Sum U and D and their products with the no-change weight of the previous solution.
 
@@ -106,7 +106,7 @@ def weighted_moments(
     for start in range(0, size, BLOCK):
         fill_variates(pixels, start, min(start + BLOCK, size), constants, variates, weight, scratch[0])
         fill_z(variates, constants[3], z)
-        weigh(weight, z, bands, series, scratch)
+        weigh(weight, z, freedom, series, scratch)
         total_weight += total(weight)
         for i in range(2 * bands):
             for k in range(BLOCK):

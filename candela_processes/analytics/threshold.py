@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from candela_processes.analytics import chi_squared
+from candela_processes.analytics import real_chi_squared
 from candela_processes.analytics.order import (
     Coarse,
     Magnitudes,
@@ -24,7 +24,10 @@ from candela_processes.analytics.order import (
     quantiles_of_square,
     values_of,
 )
+from candela_processes.analytics.verdict import reliability
 from candela_processes.errors import InvalidInput
+
+__all__ = ["Magnitudes", "Rule", "Threshold", "chi2", "fixed", "kmeans", "otsu", "reliability", "scaled_chi2"]
 
 type Rule = Literal["scaled_chi2", "chi2", "otsu", "kmeans", "fixed"]
 
@@ -61,27 +64,28 @@ def fixed(value: float) -> Threshold:
     return Threshold(value, "fixed")
 
 
-def chi2(p: int, alpha: float) -> Threshold:
+def chi2(p: float, alpha: float) -> Threshold:
     """Return sqrt of the chi-squared quantile with p degrees of freedom: right for plain MAD, too low for IR-MAD."""
     _require_alpha(alpha)
-    return Threshold(math.sqrt(chi_squared.inverse_survival(alpha, p)), "chi2", alpha=alpha)
+    return Threshold(math.sqrt(real_chi_squared.inverse_survival(alpha, p)), "chi2", alpha=alpha)
 
 
-def scaled_chi2(magnitudes: Magnitudes, p: int, alpha: float) -> Threshold:
+def scaled_chi2(magnitudes: Magnitudes, p: float, alpha: float) -> Threshold:
     """Return sqrt(c * chi2_p.isf(alpha)) with c = median(Z) / median(chi2_p), in two passes.
 
-    Re-weighting shrinks the variances behind Z; c restores them from what the unchanged majority shows.
+    Re-weighting shrinks the variances behind Z; c restores them from what the unchanged majority shows. p is the
+    number of bands, or the effective degrees of freedom of a change vector's squared length.
     Raises InvalidInput("alpha") outside 0..1, InvalidInput("images") where nothing is observed.
     """
     _require_alpha(alpha)
     table = coarse(magnitudes)
     quartile, median = quantiles_of_square(magnitudes, table, (0.25, 0.5))
-    scale = median / chi_squared.median(p)
+    scale = median / real_chi_squared.median(p)
     shape = None
     if scale > LEAST_SCALE:
-        shape = quartile / median * chi_squared.median(p) / chi_squared.inverse_survival(0.75, p)
+        shape = quartile / median * real_chi_squared.median(p) / real_chi_squared.inverse_survival(0.75, p)
     scale = max(scale, LEAST_SCALE)
-    value = math.sqrt(scale * chi_squared.inverse_survival(alpha, p))
+    value = math.sqrt(scale * real_chi_squared.inverse_survival(alpha, p))
     return Threshold(value, "scaled_chi2", scale=scale, shape=shape, alpha=alpha)
 
 
