@@ -8,30 +8,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 from urllib.parse import urljoin
 
-import urllib3
-from urllib3.exceptions import HTTPError
-
 from candela_processes.errors import InvalidInput
+from candela_processes.references.connection import Broken, Exchange
 from candela_processes.references.guard import Guard, Resolver, Target, system_resolver
 from candela_processes.references.policy import FetchPolicy
 
 LOGGER = logging.getLogger(__name__)
 
 MAX_REDIRECTS: Final = 5
-TRIES: Final = 3
-_PAUSES: Final = (1.0, 3.0)
-_BLOCK: Final = 256 * 1024
-_QUIET_SECONDS: Final = 30.0
+PAUSES: Final = (1.0, 3.0)
+"""Seconds before the second and the third try."""
+
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAY_PASS: Final = frozenset({429, 500, 502, 503, 504})
-_HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "candela_processes", "Accept": "*/*"}
-
-
-class _MayPass(Exception):
-    """A failure that another try may not meet: a reset connection, a busy server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +44,10 @@ class _Download:
             raise InvalidInput(self.name, "the file could not be fetched in the time allowed for a download")
         return seconds
 
+    def too_large(self) -> InvalidInput:
+        """Return the error of a file that is too large."""
+        return InvalidInput(self.name, f"the file is larger than the {self.most_bytes} bytes allowed")
+
 
 def fetch(
     name: str,
@@ -67,128 +63,86 @@ def fetch(
     """Download a URL to `target`, under a temporary name first; what the server sends is stored as it is.
 
     Redirects pass the guard again, at most five. Server errors and broken connections are tried three times within
-    the time allowed. Raises InvalidInput with the input's `name` for everything that goes wrong with the address, the
-    server or the file, and OSError when the file cannot be written.
+    the time allowed for all of it. Raises InvalidInput with the input's `name` for everything that is wrong with the
+    address, the server or the file, and OSError when the file cannot be written.
     """
-    most = policy.most_bytes if most_bytes is None else min(most_bytes, policy.most_bytes)
     download = _Download(
         name=name,
         target=target,
         guard=Guard(policy, resolver),
-        most_bytes=most,
+        most_bytes=policy.most_bytes if most_bytes is None else min(most_bytes, policy.most_bytes),
         deadline=clock() + policy.seconds,
         clock=clock,
     )
-    for pause in (*_PAUSES[: TRIES - 1], None):
+    for pause in (*PAUSES, None):
         try:
             _follow(download, url)
             return
-        except _MayPass as error:
-            LOGGER.warning("%s: fetching failed: %s", name, error)
-            if pause is None:
+        except Broken as error:
+            LOGGER.warning("%s: fetching failed: %s", name, error, exc_info=error)
+            left = download.left()
+            if pause is None or not error.may_pass:
                 raise InvalidInput(name, f"the file could not be fetched: {error}") from error
-            sleep(min(pause, download.left()))
+            sleep(min(pause, left))
 
 
 def _follow(download: _Download, url: str) -> None:
+    target = download.guard.judge(download.name, url)
     for _ in range(MAX_REDIRECTS + 1):
-        target = download.guard.judge(download.name, url)
         location = _ask(download, target)
         if location is None:
             return
-        url = urljoin(f"{target.scheme}://{target.authority}{target.path}", location)
-        if target.scheme == "https" and url.startswith("http:"):
-            raise InvalidInput(download.name, "the server redirects from https to http, which is not allowed")
+        target = _next(download, target, location)
     raise InvalidInput(download.name, f"the server redirects more than {MAX_REDIRECTS} times")
+
+
+def _next(download: _Download, target: Target, location: str) -> Target:
+    """Judge where a server redirects to; the answer does not repeat an address that the client did not name."""
+    url = urljoin(f"{target.scheme}://{target.authority}{target.path}", location)
+    try:
+        found = download.guard.judge(download.name, url)
+    except InvalidInput as error:
+        LOGGER.warning("redirect refused: %s", error.detail)
+        raise InvalidInput(download.name, "the server redirects to an address that is not allowed") from error
+    if (target.scheme, found.scheme) == ("https", "http"):
+        raise InvalidInput(download.name, "the server redirects from https to http, which is not allowed")
+    return found
 
 
 def _ask(download: _Download, target: Target) -> str | None:
     """Ask once; return where the server redirects to, or None when the file was stored."""
-    timeout = urllib3.Timeout(connect=min(10.0, download.left()), read=min(_QUIET_SECONDS, download.left()))
-    pool = _pool(target, timeout)
-    try:
-        response = pool.urlopen(
-            "GET",
-            target.path,
-            headers={**_HEADERS, "Host": target.authority},
-            redirect=False,
-            retries=False,
-            preload_content=False,
-            decode_content=False,
-        )
-        try:
-            if response.status in _REDIRECTS and response.headers.get("Location"):
-                return response.headers["Location"]
-            _check_status(download, response.status)
-            _store(download, response)
-            return None
-        finally:
-            response.close()
-    except HTTPError as error:
-        _refuse(download, error)
-    finally:
-        pool.close()
+    with Exchange(target, download.left()) as exchange:
+        location = exchange.header("Location")
+        if exchange.status in _REDIRECTS and location:
+            return location
+        if exchange.status in _MAY_PASS:
+            raise Broken(f"the server answered {exchange.status}")
+        if exchange.status != 200:
+            raise InvalidInput(download.name, f"the file could not be fetched: the server answered {exchange.status}")
+        _store(download, exchange)
+    return None
 
 
-def _pool(target: Target, timeout: urllib3.Timeout) -> urllib3.HTTPConnectionPool:
-    """Return a connection to the judged address that presents and checks the host's own name."""
-    if target.scheme == "http":
-        return urllib3.HTTPConnectionPool(target.address, target.port, timeout=timeout, maxsize=1)
-    return urllib3.HTTPSConnectionPool(
-        target.address,
-        target.port,
-        timeout=timeout,
-        maxsize=1,
-        cert_reqs="CERT_REQUIRED",
-        server_hostname=target.host,
-        assert_hostname=target.host,
-    )
-
-
-def _check_status(download: _Download, status: int) -> None:
-    if status in _MAY_PASS:
-        raise _MayPass(f"the server answered {status}")
-    if status != 200:
-        raise InvalidInput(download.name, f"the file could not be fetched: the server answered {status}")
-
-
-def _store(download: _Download, response: urllib3.BaseHTTPResponse) -> None:
-    length = _announced(response.headers.get("Content-Length"))
+def _store(download: _Download, exchange: Exchange) -> None:
+    announced = exchange.header("Content-Length")
+    length = int(announced) if announced and announced.isascii() and announced.isdecimal() else None
     if length is not None and length > download.most_bytes:
-        _too_large(download)
+        raise download.too_large()
     temporary = download.target.with_name(f".{download.target.name}.part")
     try:
         with temporary.open("wb") as sink:
             received = 0
-            while block := response.read1(_BLOCK):
+            for block in exchange.blocks():
                 download.left()
                 received += len(block)
                 if received > download.most_bytes:
-                    _too_large(download)
+                    raise download.too_large()
                 sink.write(block)
             sink.flush()
             os.fsync(sink.fileno())
+        download.left()
         if length is not None and received != length:
-            raise _MayPass(f"{received} bytes came where {length} were announced")
+            raise Broken(f"{received} bytes came where {length} were announced")
         temporary.replace(download.target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _announced(header: str | None) -> int | None:
-    return int(header) if header is not None and header.isdecimal() else None
-
-
-def _too_large(download: _Download) -> NoReturn:
-    raise InvalidInput(download.name, f"the file is larger than the {download.most_bytes} bytes allowed")
-
-
-def _refuse(download: _Download, error: HTTPError) -> NoReturn:
-    """Say in words what went wrong; the text of the error stays in the log, it names addresses."""
-    LOGGER.info("%s: %s", download.name, type(error).__name__, exc_info=error)
-    download.left()
-    if isinstance(error, urllib3.exceptions.SSLError):
-        raise InvalidInput(download.name, "the server's certificate or encryption is not valid") from error
-    if isinstance(error, urllib3.exceptions.TimeoutError):
-        raise _MayPass("the server did not answer in time") from error
-    raise _MayPass("the connection failed or broke off") from error

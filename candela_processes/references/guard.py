@@ -21,6 +21,7 @@ type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 type Resolver = Callable[[str, int], tuple[str, ...]]
 """Gives the numeric addresses of a host; raises OSError."""
 
+MAX_ADDRESSES: Final = 4
 SCHEMES: Final = {"https": 443, "http": 80}
 
 _TRANSLATED: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
@@ -35,13 +36,13 @@ _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A judged URL: where to connect (`address`, numeric, and `port`) and whom to ask there (`host`, `path`)."""
+    """A judged URL: where to connect (numeric `addresses`, and `port`) and whom to ask there (`host`, `path`)."""
 
     scheme: str
     host: str
     port: int
     path: str
-    address: str
+    addresses: tuple[str, ...]
 
     @property
     def authority(self) -> str:
@@ -85,13 +86,17 @@ class Guard:
         try:
             addresses = self.resolver(host, port)
         except (OSError, UnicodeError) as error:
-            raise InvalidInput(name, f"the host {host} is not known") from error
-        if not addresses:
-            raise InvalidInput(name, f"the host {host} is not known")
-        if host not in self.policy.private_hosts and not all(is_public(address) for address in addresses):
-            raise InvalidInput(name, f"the host {host} does not have a public address")
+            raise _unknown(name, host) from error
+        trusted = host in self.policy.private_hosts
+        if not addresses or not (trusted or all(is_public(address) for address in addresses)):
+            raise _unknown(name, host)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return Target(scheme=parts.scheme, host=host, port=port, path=path, address=addresses[0])
+        return Target(scheme=parts.scheme, host=host, port=port, path=path, addresses=addresses[:MAX_ADDRESSES])
+
+
+def _unknown(name: str, host: str) -> InvalidInput:
+    """Return one error for both cases: which of them it is would tell a client about names inside our network."""
+    return InvalidInput(name, f"the host {host} is not known or has no public address")
 
 
 def is_public(address: str) -> bool:
