@@ -6,6 +6,7 @@ from flask import Flask
 
 from candela_processes import settings as configuration
 from candela_processes.ogc import exceptions, responses, routes
+from candela_processes.ogc.collections import Collections
 from candela_processes.ogc.face import Face
 from candela_processes.ogc.html import Pages
 from candela_processes.ogc.waiting import WaitingRoom
@@ -24,6 +25,9 @@ def create_app(settings: Settings, service: Service) -> Flask:
     routes.install(app, face)
     exceptions.install(app, face)
     responses.install(app, service.metrics)
+    collections = Collections(settings, prepare=lambda inner: exceptions.install(inner, face))
+    routes.mount(app, face, collections)
+    app.extensions["collections"] = collections
     return app
 
 
@@ -32,4 +36,6 @@ def build() -> Flask:
     settings = configuration.load()
     logs.start_logging(settings)
     faults.arm(settings.fault_step, settings.fault_marker)
-    return create_app(settings, assemble(settings).service)
+    app = create_app(settings, assemble(settings).service)
+    app.extensions["collections"].start()
+    return app

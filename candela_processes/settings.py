@@ -47,6 +47,10 @@ class Settings(BaseSettings):
         pattern=r"^(https?://\S+[^/])?$",
         description="Root URL that links show; empty: as the client asked.",
     )
+    pygeoapi_config: Path | None = Field(
+        default=None,
+        description="pygeoapi configuration whose metadata and resources are served as collections; empty: none.",
+    )
     title: str = Field(default="Earth-observation processes", description="Title of the landing page.")
     input_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="Folders below which inputs may name files, separated by ':'. Empty: no local files."

@@ -9,6 +9,7 @@ from typing import Final
 from flask import Flask, Response, request
 
 from candela_processes.ogc import discovery, execution, jobs, operations
+from candela_processes.ogc.collections import KEPT, METHODS, Collections
 from candela_processes.ogc.face import Face
 from candela_processes.ogc.html import STYLE_SHEET
 
@@ -55,6 +56,17 @@ def install(app: Flask, face: Face) -> None:
     """Add all routes to the application."""
     for route in ROUTES:
         app.add_url_rule(route.rule, route.endpoint, _bound(route.view, face), methods=[route.method])
+
+
+def mount(app: Flask, face: Face, collections: Collections) -> None:
+    """Hand the addresses of the collections, with every method, to the mounted pygeoapi."""
+
+    def answer(**path: str) -> Response:
+        return collections.answer(request, face.addresses(request).root)
+
+    for prefix in KEPT:
+        for rule in (prefix, f"{prefix}/<path:rest>"):
+            app.add_url_rule(rule, f"pygeoapi {rule}", answer, methods=METHODS, provide_automatic_options=False)
 
 
 def _bound(view: View, face: Face) -> Callable[..., Response]:
