@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from candela_processes.errors import SettingsError, Unavailable
+from candela_processes.jobs.compatibility import mismatch
 from candela_processes.jobs.cursor import Position
 from candela_processes.jobs.database import Database
-from candela_processes.jobs.migrations import mismatch
 from candela_processes.jobs.moments import MOMENTS, duration, from_microseconds, to_microseconds
 from candela_processes.jobs.query import is_storable, select_page, select_tally
 from candela_processes.jobs.record import Job, Mode, Phase, Status, plain_json

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from candela_processes.errors import SettingsError
+from candela_processes.jobs.compatibility import current, is_newer, mismatch
 from candela_processes.jobs.database import Database, is_sqlite, sqlite_path
-from candela_processes.jobs.schema import SCHEMA_VERSION, VERSION_TABLE
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _FOLDER: Final = Path(__file__).parent
 _ADVISORY_KEY: Final = 0x63616E64656C6101  # "candela" and the number of this lock
@@ -40,10 +40,18 @@ def migrate(url: str) -> None:
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
-            _refuse_newer(current(connection))
-            command.upgrade(configuration(connection), "head")
+            _upgrade(connection)
     finally:
         database.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run the steps that are missing; steps back would lose data, so a newer schema is refused."""
+    from alembic import command  # takes half a second to load, which only an upgrade has to spend
+
+    if is_newer(current(connection)):
+        raise SettingsError(mismatch(connection))
+    command.upgrade(configuration(connection), "head")
 
 
 def create_if_empty(url: str) -> None:
@@ -73,37 +81,11 @@ def check(url: str) -> None:
         raise SettingsError(problem)
 
 
-def mismatch(connection: Connection) -> str:
-    """Return one sentence that says how the schema differs from what this version needs, empty when it does not."""
-    found = current(connection)
-    if found == SCHEMA_VERSION:
-        return ""
-    if found > SCHEMA_VERSION:
-        return _newer(found)
-    place = f"at schema {found}" if found else "empty"
-    return f"The job database is {place}, this version needs {SCHEMA_VERSION}; run `candela db upgrade`."
-
-
-def current(connection: Connection) -> str:
-    """Return the name of the migration that the database is at, empty when it has none."""
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision() or ""
-
-
 def configuration(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration for these scripts; with a connection they run in its transaction."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
-
-
-def _refuse_newer(found: str) -> None:
-    """Raise SettingsError for a schema that this version does not know: steps back would lose data."""
-    if found > SCHEMA_VERSION:
-        raise SettingsError(_newer(found))
-
-
-def _newer(found: str) -> str:
-    """Return the sentence about a schema of a newer version."""
-    return f"The job database is at schema {found}, this version needs {SCHEMA_VERSION}; install the newer version."

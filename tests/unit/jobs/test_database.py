@@ -4,8 +4,9 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_relative_file_is_allowed() -> None:
 
 def test_sqlite_on_a_network_file_system_is_refused(url: str, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "network_file_system", lambda path: "nfs4")
-    for refused in (lambda: migrate(url), lambda: check(url), lambda: store.get("x")):
+    for refused in (partial(migrate, url), partial(check, url), partial(store.get, "x")):
         with pytest.raises(SettingsError, match=r"network file system \(nfs4\)"):
             refused()
     with pytest.raises(Unavailable, match="nfs4"):
@@ -129,15 +130,15 @@ def test_troubles_are_unavailable_and_tell_nothing(
         path.write_bytes(b"secret" * 1000)
     store = SqlStore(f"sqlite:///{path}")
     job = queued()
-    calls = [
-        lambda: store.add(job),
-        lambda: store.get(job.id),
-        lambda: store.replace(job, job.dismissed(NOON)),
-        lambda: store.remove(job),
-        lambda: store.find(JobQuery()),
-        lambda: store.known([job.id]),
-        lambda: store.tally(),
-        lambda: store.ping(),
+    calls: list[Callable[[], object]] = [
+        partial(store.add, job),
+        partial(store.get, job.id),
+        partial(store.replace, job, job.dismissed(NOON)),
+        partial(store.remove, job),
+        partial(store.find, JobQuery()),
+        partial(store.known, [job.id]),
+        store.tally,
+        store.ping,
     ]
     for call in calls:
         with pytest.raises(Unavailable) as caught:

@@ -6,19 +6,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from candela_processes.errors import SettingsError, Unavailable
-from candela_processes.jobs import migrations
 from candela_processes.jobs.database import Database
-from candela_processes.jobs.migrations import check, configuration, migrate
+from candela_processes.jobs.migrations import check, configuration, create_if_empty, migrate
 from candela_processes.jobs.schema import METADATA, SCHEMA_VERSION, VERSION_TABLE
 from candela_processes.jobs.sql import SqlStore
 
@@ -139,23 +138,34 @@ def test_the_newest_script_is_the_version_that_is_needed() -> None:
 
 
 def test_a_failed_upgrade_leaves_nothing(path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Interrupted(Exception):
-        pass
+    upgrade = command.upgrade
 
-    broken = ModuleType("broken")
+    def broken(configuration: Config, revision: str) -> None:
+        upgrade(configuration, revision)
+        raise ZeroDivisionError
 
-    def upgrade(configuration: object, revision: str) -> None:
-        command.upgrade(configuration, revision)  # type: ignore[arg-type]
-        raise Interrupted
-
-    broken.upgrade = upgrade  # type: ignore[attr-defined]
-    monkeypatch.setattr(migrations, "command", broken)
-    with pytest.raises(Interrupted):
+    monkeypatch.setattr(command, "upgrade", broken)
+    with pytest.raises(ZeroDivisionError):
         migrate(url)
     assert objects(path) == {}
     monkeypatch.undo()
     migrate(url)
     check(url)
+
+
+def test_only_an_empty_database_is_made_unasked(path: Path, url: str) -> None:
+    create_if_empty(url)
+    check(url)
+    set_version(path, "0000")
+    create_if_empty(url)
+    assert _versions(path) == ["0000"]
+
+
+def test_the_store_loads_no_migration_tool() -> None:
+    code = (
+        "import sys, candela_processes.jobs.sql, candela_processes.jobs.migrations; assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_servers_that_start_together_all_find_the_schema(path: Path, url: str) -> None:
