@@ -59,5 +59,5 @@ def note(request: Request, response: Response, metrics: Metrics) -> None:
     level = logging.DEBUG if route in _QUIET else logging.INFO
     fields: dict[str, object] = {"status": response.status_code, "duration": round(time.monotonic() - g.started, 4)}
     path = request.view_args or {}
-    fields |= {name: path[key][:80] for name, key in (("job", "job_id"), ("process", "process_id")) if key in path}
+    fields |= {name: path[key][:80] for name, key in (("job", "job_id"), ("process_id", "process_id")) if key in path}
     LOG.log(level, "%s %s", method, route, extra=fields)
