@@ -94,7 +94,7 @@ def run(inputs: AssessChangeInputs, workdir: Workdir, progress: Progress) -> Map
     """Compare map and samples; see `assessment.assess` for the numbers and the errors."""
     from candela_processes.processes.assessment import assess
 
-    return assess(inputs, workdir, progress)
+    return assess(inputs, workdir, progress, f"candela_processes {ASSESS_CHANGE.id} {ASSESS_CHANGE.version}")
 
 
 ASSESS_CHANGE = Process(

@@ -23,7 +23,7 @@ class ConfusionMatrix(Part):
     true_unchanged: int = Field(description="Unchanged in map and reference.")
 
 
-class Accuracy(Part):
+class AccuracyReport(Part):
     """Measures from the counts; one that would divide by zero is absent."""
 
     overall_accuracy: float = Field(description="Share of the samples that the map has right, 0 to 1.")
@@ -37,13 +37,13 @@ class EstimatedArea(Part):
     """Area of one class, stratified estimate with its interval."""
 
     mapped_km2: float = Field(description="Area in the map, on the ellipsoid (km2).")
-    estimated_km2: float = Field(description="Estimate from the samples, equations 9 and 10 of the paper (km2).")
+    estimated_km2: float = Field(description="Estimate from the samples, equation 9 of the paper (km2).")
     half_width_95_km2: float = Field(description="Half the width of the 95 % interval, 1.96 standard errors (km2).")
     lower_95_km2: float = Field(description="Lower end of the interval, not below 0 (km2).")
     upper_95_km2: float = Field(description="Upper end of the interval, not above the observed area (km2).")
 
 
-class AreaEstimate(Part):
+class AreaReport(Part):
     """The area-weighted estimates of Olofsson et al. (2014)."""
 
     changed: EstimatedArea
@@ -62,8 +62,8 @@ class AssessmentReport(Part):
     samples: int = Field(description="Sample pixels that count: they lie on observed pixels of the map.")
     samples_not_observed: int = Field(description="Sample pixels left out since the map did not observe them.")
     confusion: ConfusionMatrix
-    accuracy: Accuracy
-    area: AreaEstimate | None = Field(
+    accuracy: AccuracyReport
+    area: AreaReport | None = Field(
         default=None, description="Absent where a class of the map has fewer than 2 samples or the map no georeference."
     )
     sampling_note: str = Field(default=SAMPLING_NOTE, description="What the estimates assume of the samples.")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from candela_processes.process import Workdir
 from candela_processes.processes.change_maps import Counted, MagnitudeStore, write_changes, write_magnitude
 from candela_processes.processes.change_method import Solution, solve
-from candela_processes.processes.change_report import CoupleReport, ThresholdReport
-from candela_processes.processes.change_threshold import find_level, threshold_report
+from candela_processes.processes.change_report import CoupleReport
+from candela_processes.processes.change_shift import shift_of
+from candela_processes.processes.change_threshold import Level, find_level
+from candela_processes.processes.change_verdict import judge, warnings_of
 from candela_processes.processes.process_log import say
 from candela_processes.processes.progress_span import Span
 from candela_processes.processes.series_order import ImageDate
@@ -71,20 +73,20 @@ def map_couple(task: CoupleTask, workdir: Workdir, span: Span) -> CoupleMaps:
         task.couple, solution.magnitude, store, magnitude, task.tags, areas, lambda share: part(share, "magnitude")
     )
     span(0.75, "threshold")
-    found = find_level(store, solution, task.inputs)
+    level = find_level(store, solution, task.inputs)
     last = span.part(0.85, 1.0)
-    changed = write_changes(store, found.value, changes, task.tags, areas, lambda share: last(share, "map"))
+    changed = write_changes(store, level.found.value, changes, task.tags, areas, lambda share: last(share, "map"))
     store.file.path.unlink()
-    report = _report(task, solution, threshold_report(found, solution.freedom), observed, changed)
+    report = _report(task, solution, level, observed, changed)
     _say_result(report)
     return CoupleMaps(task, changes, magnitude, report)
 
 
-def _report(
-    task: CoupleTask, solution: Solution, found: ThresholdReport, observed: Counted, changed: Counted
-) -> CoupleReport:
+def _report(task: CoupleTask, solution: Solution, level: Level, observed: Counted, changed: Counted) -> CoupleReport:
     """Return the numbers of a couple."""
-    total = task.couple.grid.pixels
+    total, changed_share = task.couple.grid.pixels, changed.pixels / observed.pixels
+    verdict = judge(solution, level, changed_share, task.inputs)
+    shift = None if solution.identical else shift_of(task.couple)
     return CoupleReport(
         number=task.number,
         product_id1=task.products[0],
@@ -96,28 +98,30 @@ def _report(
         iterations=len(solution.rho),
         converged=solution.converged,
         mean_no_change_weight=solution.mean_weight,
-        threshold=found,
-        reliable=True,
-        reason="",
+        threshold=level.report(solution.freedom),
+        reliable=verdict.reliable,
+        reason=verdict.reason,
         total_pixels=total,
         observed_pixels=observed.pixels,
         observed_share=observed.pixels / total,
         changed_pixels=changed.pixels,
-        changed_share=changed.pixels / observed.pixels,
+        changed_share=changed_share,
         mapped_area_km2=changed.area_km2,
         observed_area_km2=observed.area_km2,
-        shift=None,
-        warnings=(),
+        shift=shift,
+        warnings=warnings_of(solution, level, observed.pixels / total, shift, task.inputs),
     )
 
 
 def _say_result(report: CoupleReport) -> None:
     """Write what came out to the log of the user."""
-    level = report.threshold
+    used = report.threshold
     say(
-        f"  threshold {level.rule} {level.value:.4g}; changed {report.changed_pixels} of {report.observed_pixels} "
+        f"  threshold {used.rule} {used.value:.4g}; changed {report.changed_pixels} of {report.observed_pixels} "
         f"observed pixels ({100 * report.changed_share:.3g} %), mapped area {report.mapped_area_km2:.4g} km2"
     )
+    if report.shift is not None:
+        say(f"  displacement {report.shift.columns:+.2f} columns, {report.shift.rows:+.2f} rows")
     say(f"  {'reliable' if report.reliable else 'not reliable'}: {report.reason}")
     for warning in report.warnings:
         say(f"  warning: {warning}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from candela_processes.analytics import irmad
+from candela_processes.analytics import change_vector, irmad
 from candela_processes.analytics.pair import Tile
 from candela_processes.processes.process_log import say
 from candela_processes.processes.progress_span import Span
@@ -40,7 +40,7 @@ class Solution:
 def solve(couple: Couple, inputs: ChangeDetectionInputs, span: Span) -> Solution:
     """Solve a couple by the method asked for; raises InvalidInput for images that have no solution."""
     if inputs.method == "cva":
-        return _change_vector(couple, span)
+        return _vector(couple, span)
     return _multivariate(couple, inputs, span)
 
 
@@ -78,6 +78,15 @@ def _multivariate(couple: Couple, inputs: ChangeDetectionInputs, span: Span) -> 
     )
 
 
-def _change_vector(couple: Couple, span: Span) -> Solution:
-    """Solve by the length of the change vector."""
-    raise NotImplementedError
+def _vector(couple: Couple, span: Span) -> Solution:
+    """Solve by the length of the change vector between standardised bands."""
+    span(0.0, "statistics of the bands")
+    cva = change_vector.solve_cva(_stream(couple), couple.before.pixels.bands)
+    return Solution(
+        magnitude=lambda rows: change_vector.magnitude(cva, Tile(rows.before, rows.after, rows.valid)),
+        freedom=cva.freedom,
+        rho=(),
+        converged=True,
+        mean_weight=None,
+        identical=cva.identical,
+    )

@@ -43,15 +43,15 @@ class ThresholdReport(Part):
     """How changed and unchanged were divided."""
 
     rule: Literal["scaled_chi2", "otsu", "kmeans", "chi2", "number"] = Field(description="The rule.")
-    value: float | None = Field(
-        default=None, description="Magnitude above which a pixel is called changed; absent where none was needed."
-    )
+    value: float = Field(description="Magnitude above which a pixel is called changed.")
     alpha: float | None = Field(default=None, description="Significance level, where the rule uses one.")
-    degrees_of_freedom: float | None = Field(
-        default=None, description="Degrees of freedom of the chi-square law, where the rule uses one."
+    degrees_of_freedom: float = Field(
+        description="Degrees of freedom of the chi-square law of no change: the number of bands (irmad, mad), or the "
+        "effective one of the change vector (cva)."
     )
-    c: float | None = Field(
-        default=None, description="Scale of scaled_chi2: median of the squared magnitude over that of the law."
+    c: float = Field(
+        description="Scale of that law: median of the squared magnitude over the median of chi-square; the rule "
+        "scaled_chi2 uses it, for the others it says what they compare with."
     )
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from candela_processes._version import __version__
 from candela_processes.errors import InvalidInput
 from candela_processes.process import File, Progress, Workdir
 from candela_processes.processes.change_couple import CoupleMaps, CoupleTask, map_couple
@@ -17,6 +14,7 @@ from candela_processes.processes.change_picture import draw_series
 from candela_processes.processes.change_report import ChangeReport, GridReport, ImageReport
 from candela_processes.processes.process_log import say
 from candela_processes.processes.progress_span import Span
+from candela_processes.processes.report_file import software, write_report
 from candela_processes.processes.series_order import ImageDate, Order, product_name, put_in_order
 from candela_processes.raster.grid import Grid, crs_name
 from candela_processes.raster.scene import Scene, open_scenes
@@ -24,8 +22,6 @@ from candela_processes.raster.stack import Stack, decode
 
 if TYPE_CHECKING:
     from candela_processes.processes.change_detection import ChangeDetectionInputs
-
-LIBRARIES: Final = ("numba", "numpy", "pyproj", "rasterio")
 
 REFERENCES: Final = {
     "irmad": (
@@ -69,7 +65,7 @@ def detect(inputs: ChangeDetectionInputs, workdir: Workdir, progress: Progress, 
     return {
         "changes": tuple(_file(entry.changes, entry.task.dates) for entry in maps),
         "magnitude": tuple(_file(entry.magnitude, entry.task.dates) for entry in maps),
-        "report": File(path=_written(report, workdir.outputs / "report.json")),
+        "report": File(path=write_report(report, workdir.outputs / "report.json")),
         "quicklook": File(path=quicklook),
     }
 
@@ -164,7 +160,7 @@ def _report(
         couples=tuple(entry.report for entry in maps),
         warnings=warnings,
         references=REFERENCES[inputs.method],
-        software={"candela_processes": __version__} | {name: version(name) for name in LIBRARIES},
+        software=software(),
     )
 
 
@@ -176,10 +172,3 @@ def _grid(grid: Grid) -> GridReport:
         height=grid.height,
         transform=tuple(float(value) + 0.0 for value in tuple(grid.transform)[:6]),
     )
-
-
-def _written(report: ChangeReport, path: Path) -> Path:
-    """Write the report as JSON without absent members."""
-    text = json.dumps(report.model_dump(mode="json", exclude_none=True), ensure_ascii=False, allow_nan=False, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
-    return path
