@@ -67,6 +67,7 @@ def execute(attempt: Attempt) -> Outcome:
     except (Exception, SystemExit) as error:
         progress.close()
         said = _as_error(error, attempt.folder)
+        attempt.say(f"failed: {said.detail}")
         LOGGER.error("attempt %d failed: %s", attempt.number, said.title, exc_info=error)
         return failed(attempt.directory.job_id, attempt.number, said, usage=_usage(began))
 

@@ -70,10 +70,12 @@ def _check_declaration(outcome: Outcome, process: Process) -> None:
         raise OutputsRejected("two outputs name the same file")
     declared = {output.id for output in process.outputs}
     for entry in outcome.outputs:
-        if entry.output not in declared:
+        if not isinstance(entry.output, str) or entry.output not in declared:
             raise OutputsRejected(f"output {entry.output!r} is not declared by {process.id}")
         if not isinstance(entry.sha256, str) or not _DIGEST.fullmatch(entry.sha256):
             raise OutputsRejected(f"output {entry.output!r} has no sha256")
+        if not isinstance(entry.metadata, dict):
+            raise OutputsRejected(f"output {entry.output!r} has metadata that is not an object")
     for output in process.outputs:
         _check_numbers(output, [entry for entry in outcome.outputs if entry.output == output.id])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -28,7 +27,7 @@ def write_json(path: Path, data: Any, *, durable: bool = True) -> None:
     bytes in a text (lone surrogates) become JSON escapes. Raises OSError, and TypeError or ValueError for no JSON.
     """
     document = data if isinstance(data, Mapping) else asdict(data)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", errors="backslashreplace") as sink:
             json.dump(document, sink, ensure_ascii=False, indent=1)

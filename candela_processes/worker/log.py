@@ -36,6 +36,9 @@ class ProcessLog:
         self._kept = 0
         self._left_out = 0
         self._thread = threading.Thread(target=self._copy, name="process.log", daemon=True)
+
+    def start(self) -> None:
+        """Begin to copy; call it after the child was started, for a process with threads must not fork."""
         self._thread.start()
 
     def close(self, seconds: float) -> None:

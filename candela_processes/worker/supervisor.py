@@ -54,12 +54,16 @@ class Supervisor:
             LOGGER.error("the job directory is locked by somebody else; nothing was done")
             return EXIT_INTERNAL
         step("worker.locked")
-        self._attempt.create()
-        ending.start_log(self._attempt)
-        if not claim(self._attempt):
-            LOGGER.error("attempt %d was started before; it is not run again", self._attempt.number)
-            return EXIT_INTERNAL
         self._lock = lock
+        try:
+            self._attempt.create()
+            ending.start_log(self._attempt)
+            if not claim(self._attempt):
+                LOGGER.error("attempt %d was started before; it is not run again", self._attempt.number)
+                return EXIT_INTERNAL
+        except OSError:
+            LOGGER.exception("the attempt cannot be started")
+            return EXIT_INTERNAL
         return self._conclude(self._outcome())
 
     def _outcome(self) -> Outcome:
@@ -82,12 +86,13 @@ class Supervisor:
             kill_marked(self._directory.job_id)
         evidence = ending.Evidence.now()
         reading, writing = os.pipe()
+        log = ProcessLog(reading, self._attempt.process_log, ending.hidden_paths(self._directory))
         try:
             process = child.start(self._directory, self._attempt.number, self._lock, writing, _WAITED_FOR)
         finally:
             os.close(writing)
         self._child = process.pid
-        log = ProcessLog(reading, self._attempt.process_log, ending.hidden_paths(self._directory))
+        log.start()
         step("worker.child-started")
         self._poke()
         meter = self._meter(inputs)
@@ -99,7 +104,8 @@ class Supervisor:
         return ending.decide(self._attempt, verdict, self._status, evidence, meter.usage())
 
     def _meter(self, inputs: JobInputs) -> Meter:
-        folders = (self._attempt.outputs, self._attempt.scratch, self._attempt.path / "logs", self._directory.steps)
+        own = (self._attempt.path / name for name in ("outputs", "collected", "scratch", "logs"))
+        folders = (*own, self._directory.steps)
         return Meter(
             seconds=inputs.seconds,
             memory=inputs.memory,
