@@ -41,3 +41,20 @@ def whole() -> Callable[..., Tiles]:
         return lambda: [Tile(before, after, seen)]
 
     return tiles
+
+
+def scene(random: np.random.Generator, bands: int, pixels: int, spread: float = 300.0) -> NDArray[np.float64]:
+    """Make a correlated scene (bands, pixels) around 2000 of four hidden factors."""
+    factors = random.normal(size=(4, pixels))
+    return 2000.0 + spread * (random.normal(size=(bands, 4)) @ factors)
+
+
+def observed(random: np.random.Generator, truth: NDArray[np.float64], sigma: float = 20.0) -> NDArray[np.uint16]:
+    """Observe a scene with Gaussian noise as 16-bit counts."""
+    return np.clip(np.round(truth + sigma * random.normal(size=truth.shape)), 0, 65535).astype(np.uint16)
+
+
+@pytest.fixture(scope="session")
+def scenes() -> SimpleNamespace:
+    """Hold the makers of synthetic pairs."""
+    return SimpleNamespace(scene=scene, observed=observed)
