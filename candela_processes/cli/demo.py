@@ -33,7 +33,7 @@ METHODS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
 @click.command()
 @click.option("--once", is_flag=True, envvar="ONCE", help="Stop the server at the end instead of serving on.")
 @click.option("--kill", is_flag=True, envvar="KILL", help="Kill server and worker in mid-job, with SIGKILL.")
-@click.option("--port", default=0, help="Port to listen on; 0: any free one.")
+@click.option("--port", default=0, help="Port to listen on; 0: the first free one from 5000.")
 def demo(once: bool, kill: bool, port: int) -> None:
     """Show the server at work on the sample images of the repository."""
     if not SAMPLES.is_dir():

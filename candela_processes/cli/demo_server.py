@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from candela_processes.errors import SettingsError
 from candela_processes.jobs.directory import ContractError, JobDirectory, read_json
 from candela_processes.jobs.processes import descendants, marked
+
+FIRST_PORT: Final = 5000
+
+
+def free_port() -> int:
+    """Return the first port from 5000 that nobody listens on."""
+    for port in range(FIRST_PORT, FIRST_PORT + 1000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise SettingsError("--port: none of 5000..5999 is free; name one.")
 
 
 class DemoServer:
@@ -24,7 +40,7 @@ class DemoServer:
         self.url = ""
         self._workspace = workspace
         self._samples = samples
-        self._port = port
+        self._port = port or free_port()
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -54,7 +70,6 @@ class DemoServer:
         if "http://" not in line:
             raise SettingsError("The server of the demonstration did not start.")
         self.url = line.strip().rpartition(" ")[2]
-        self._port = int(self.url.rpartition(":")[2])
 
     def kill_everything(self, job_id: str) -> str:
         """Kill server, web, dispatcher, worker and its children with SIGKILL; return who was killed."""

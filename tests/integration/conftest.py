@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
+import socket
 import subprocess
 import sys
 import threading
@@ -38,6 +40,21 @@ def wait_until(condition: Callable[[], Any], what: str, limit: float = LIMIT) ->
             raise AssertionError(f"never came true: {what}")
         pause.wait(0.02)
     return value
+
+
+def free_port() -> int:
+    """Return a loopback port below the ephemeral range that nobody listens on now."""
+    candidates = list(range(20000, 32000))
+    random.shuffle(candidates)
+    for port in candidates:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
 
 
 class Site:
