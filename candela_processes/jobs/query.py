@@ -31,10 +31,13 @@ def select_page(query: JobQuery) -> Select[Any]:
     """Return the rows of one page and one more, newest first; raises InvalidParameter for a foreign cursor."""
     after = Position.decoded(query.after) if query.after else None
     searches = [_search(one, lasting, after) for one, lasting in product(_by_word(query), _lasting(query))]
-    if len(searches) == 1:
-        return searches[0]
-    rows = union_all(*(select(search.subquery()) for search in searches)).subquery()
-    return select(rows).order_by(rows.c.created.desc(), rows.c.id.desc()).limit(query.limit + 1)
+    if len(searches) == 1 and not _is_bounded(query):
+        return searches[0].with_only_columns(*_ROW)
+    # Places first, from the indexes alone; then the rows of this page only.
+    places = union_all(*(select(search.subquery()) for search in searches)).subquery()
+    page = select(places).order_by(places.c.created.desc(), places.c.id.desc()).limit(query.limit + 1).subquery()
+    rows = select(JOBS).select_from(page.join(JOBS, _ROW.id == page.c.id))
+    return rows.order_by(page.c.created.desc(), page.c.id.desc())
 
 
 def _by_word(query: JobQuery) -> Iterator[JobQuery]:
@@ -52,7 +55,7 @@ def _by_word(query: JobQuery) -> Iterator[JobQuery]:
 def _lasting(query: JobQuery) -> Sequence[tuple[Condition, ...]]:
     """Return the ways to be of the duration asked for: stored for ended jobs, reckoned to `now` for others."""
     if query.min_duration is None and query.max_duration is None:
-        return ((),)
+        return [()]
     now = to_microseconds(query.now or datetime.now(UTC))
     ended: list[Condition] = [_ROW.duration.is_not(None)]
     lasting: list[Condition] = [_ROW.finished.is_(None), _ROW.started.is_not(None)]
@@ -64,18 +67,22 @@ def _lasting(query: JobQuery) -> Sequence[tuple[Condition, ...]]:
         longest = span_microseconds(query.max_duration)
         ended.append(_ROW.duration <= longest)
         lasting.append(_ROW.started >= now - longest)
-    return (tuple(ended), tuple(lasting))
+    return [tuple(ended), tuple(lasting)]
 
 
 def _search(query: JobQuery, lasting: tuple[Condition, ...], after: Position | None) -> Select[Any]:
-    """Return the first rows that fulfil the filters, in the order of the list."""
-    statement = select(JOBS).where(*_memberships(query), *_moments(query), *lasting)
+    """Return the places (creation, id) of the first rows that fulfil the filters, in the order of the list."""
+    statement = select(_ROW.created, _ROW.id).where(*_memberships(query), *_moments(query), *lasting)
     if after is not None:
         statement = statement.where(tuple_(_ROW.created, _ROW.id) < tuple_(after.created, after.id))
-    bounded = bool(lasting) or query.finished_before is not None
     # The sign keeps the planner from walking the list in order instead of taking the index of the bound.
-    created = literal_column("+jobs.created") if bounded else _ROW.created
+    created = literal_column("+jobs.created") if _is_bounded(query) else _ROW.created
     return statement.order_by(created.desc(), _ROW.id.desc()).limit(query.limit + 1)
+
+
+def _is_bounded(query: JobQuery) -> bool:
+    """Return whether a filter bounds something else than creation, so that its index gives another order."""
+    return not (query.min_duration is None and query.max_duration is None and query.finished_before is None)
 
 
 def select_tally() -> Select[Any]:

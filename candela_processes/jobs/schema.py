@@ -74,10 +74,11 @@ JOBS: Final = Table(
     Index("ix_jobs_owner", "owner", "created", "id"),
     Index("ix_jobs_owner_process", "owner", "process_id", "created", "id"),
     Index("ix_jobs_owner_status", "owner", "status", "created", "id"),
-    Index("ix_jobs_finished", "finished"),
-    Index("ix_jobs_phase_finished", "phase", "finished"),
-    Index("ix_jobs_duration", "duration"),
-    Index("ix_jobs_owner_duration", "owner", "duration"),
+    Index("ix_jobs_finished", "finished", "created", "id"),
+    Index("ix_jobs_phase_finished", "phase", "finished", "created", "id"),
+    Index("ix_jobs_duration", "duration", "created", "id"),
+    Index("ix_jobs_owner_duration", "owner", "duration", "created", "id"),
+    # Bounds end in the order of the list too: which rows come first is then decided without reading any row.
     # Jobs that have not ended are few, and theirs is the duration that grows.
     Index("ix_jobs_lasting", "started", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
     Index("ix_jobs_owner_lasting", "owner", "started", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),

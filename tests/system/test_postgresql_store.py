@@ -49,9 +49,7 @@ def end_sessions(administrator: Engine, url: str) -> None:
 
 
 def test_servers_that_start_together_all_find_the_schema(postgresql_url: str) -> None:
-    code = (
-        "import sys; from candela_processes.jobs import migrations as m; m.migrate(sys.argv[1]); m.check(sys.argv[1])"
-    )
+    code = "import sys; from candela_processes.jobs import migrations as it; url = sys.argv[1]; it.migrate(url); it.check(url)"
     starting = [
         subprocess.Popen([sys.executable, "-W", "error", "-c", code, postgresql_url], stderr=subprocess.PIPE, text=True)
         for _ in range(4)
