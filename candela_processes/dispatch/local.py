@@ -27,6 +27,7 @@ from candela_processes.jobs.processes import MARK, mark
 from candela_processes.telemetry.faults import step
 
 LABELS: Final = "running"
+WORKER: Final = ("-m", "candela_processes.worker")
 SUPERVISOR_MARGIN: Final = 2.0
 """Seconds that a supervisor gets beyond the grace, which it gives to the analytic itself."""
 
@@ -51,7 +52,7 @@ class LocalRunner:
         self._environment = dict(environment)
         self._monotonic = monotonic
         self._guard = threading.Lock()
-        self._children: dict[Handle, subprocess.Popen[bytes]] = {}
+        self._children: set[int] = set()
         self._stopping: dict[Handle, float] = {}
         self._submitting: set[str] = set()
 
@@ -105,7 +106,7 @@ class LocalRunner:
         step(Step.WORKER_SPAWNED)
 
     def _spawn(self, directory: JobDirectory, attempt: AttemptDirectory, handle: Handle, lock: int) -> None:
-        command = [sys.executable, "-m", "candela_processes.worker", str(directory.path)]
+        command = [sys.executable, *WORKER, str(directory.path)]
         command += ["--attempt", str(handle.attempt), "--lock-fd", str(lock)]
         with attempt.worker_log.open("ab") as log:
             child = subprocess.Popen(  # noqa: S603 - our own worker; the job id is a folder that exists
@@ -117,8 +118,9 @@ class LocalRunner:
                 pass_fds=(lock,),
                 start_new_session=True,
             )
+        child.returncode = 0  # it may outlive this object, which would complain; its status is collected by pid
         with self._guard:
-            self._children[handle] = child
+            self._children.add(child.pid)
 
     def observe(self) -> Iterator[Observation]:
         """Yield every labelled attempt; one whose job has a later label cannot live, for the lock was free then."""
@@ -205,8 +207,15 @@ class LocalRunner:
     def _reap(self) -> None:
         """Collect the exit status of own children, so that none stays a zombie."""
         with self._guard:
-            for handle in [handle for handle, child in self._children.items() if child.poll() is not None]:
-                del self._children[handle]
+            self._children = {pid for pid in self._children if not _has_ended(pid)}
+
+
+def _has_ended(pid: int) -> bool:
+    """Return whether a child has ended, and collect its status."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def _handle_of(name: str) -> Handle | None:

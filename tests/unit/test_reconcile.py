@@ -282,7 +282,7 @@ def test_removing_is_tried_for_ever() -> None:
     assert decide(job, now=NOW + timedelta(seconds=POLICY.longest_backoff)).actions[0].kind is ActionKind.REMOVE
 
 
-@given(tries=st.integers(0, 10_000), job_id=st.uuids())
+@given(tries=st.integers(0, 10_000), job_id=st.uuids())  # type: ignore[untyped-decorator, unused-ignore]
 def test_back_off_is_bounded_and_differs_between_jobs(tries: int, job_id: Any) -> None:
     job = replace(in_phase(Phase.STARTING), tries=tries, id=str(job_id))
     after = reconcile.deferred(job, NOW, "x", POLICY)
