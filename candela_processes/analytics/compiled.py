@@ -7,6 +7,7 @@ spread by ordinary threads: numba's own thread pools do not survive a fork and r
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,7 +43,12 @@ def _cached[Function: Callable[..., Any]](function: Function, options: dict[str,
 
 
 def cores() -> int:
-    """Return the number of processors that this process may use."""
+    """Return the number of processors that this process may use.
+
+    From Python 3.13 on the operator may lower it by PYTHON_CPU_COUNT, as for a container with a share of a processor.
+    """
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -125,12 +125,12 @@ def kmeans(magnitudes: Magnitudes) -> Threshold:
     """
     table = coarse(magnitudes)
     known: dict[int, NDArray[np.int64]] = {}
-    split, members, iterations = table.mean, -1, 0
+    split, visited = table.mean, set[int]()
     while True:
         count, total = _below(magnitudes, table, known, split)
-        if count == members or count in (0, table.pixels):
-            return Threshold(split, "kmeans", iterations=iterations)
-        members, iterations = count, iterations + 1
+        if count in visited or count in (0, table.pixels):  # any visited count, lest rounding go to and fro
+            return Threshold(split, "kmeans", iterations=len(visited))
+        visited.add(count)
         split = 0.5 * (total / count + (float(table.sums.sum()) - total) / (table.pixels - count))
 
 

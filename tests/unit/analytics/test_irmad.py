@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -247,3 +248,22 @@ def test_works_where_no_folder_for_machine_code_can_be_written() -> None:
         "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
     }
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+
+
+def test_only_a_few_tiles_are_held_at_once(taizhou: SimpleNamespace) -> None:
+    alive: list[weakref.ref[NDArray[np.uint8]]] = []
+    most = 0
+
+    def tiles() -> Iterator[Tile]:
+        nonlocal most
+        for start in range(0, 160000, 2000):
+            part = slice(start, start + 2000)
+            tile = Tile(taizhou.before[:, part].copy(), taizhou.after[:, part].copy(), ones(2000))
+            alive.append(weakref.ref(tile.before))
+            most = max(most, sum(reference() is not None for reference in alive))
+            yield tile
+            del tile
+
+    assert solve_change(tiles, 6, 3, 0.0).pixels == 160000
+    assert len(alive) > 3 * 80
+    assert most <= 3 * compiled.cores() + 4
