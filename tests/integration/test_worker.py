@@ -9,11 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -434,6 +437,38 @@ def test_forged_result_is_rejected_by_the_server(job: Callable[..., Job], monkey
     _, outcome = one.run()
     with pytest.raises(OutputsRejected, match="did not pass"):
         verify(one.directory.attempt(1), outcome, faulty("forge", monkeypatch))
+
+
+@pytest.fixture
+def file_server(tmp_path: Path) -> Iterator[str]:
+    """Serve one file on loopback; gives its URL."""
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "file.txt").write_text("from afar")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/file.txt"
+        server.shutdown()
+        thread.join()
+
+
+def test_url_is_fetched_where_the_settings_allow_it(job: Callable[..., Job], file_server: str) -> None:
+    reference = StagedReference(href=file_server, name="file.txt", url=file_server)
+    one = job("fine", inputs={"files": [file_server]}, references=(reference,))
+    assert one.run(CANDELA_PRIVATE_HOSTS="127.0.0.1")[0] == EXIT_DONE
+    assert one.value()["contents"] == ["from afar"]
+    # sha256("from afar"): sha256sum of coreutils
+    digest = "6a1c23a9a6970cdbdf36e5e1913fe5ef2e1b6c333f233041af8a8977864654d5"
+    assert one.outcome().inputs == {file_server: digest}
+    assert not (one.directory.attempt(1).path / "inputs").exists()
+
+
+def test_url_of_a_private_address_is_refused(job: Callable[..., Job], file_server: str) -> None:
+    reference = StagedReference(href=file_server, name="file.txt", url=file_server)
+    one = job("fine", inputs={"files": [file_server]}, references=(reference,))
+    assert one.run()[0] == EXIT_BAD_INPUT
+    assert one.detail() == "files/0: the host 127.0.0.1 is not a public address"
 
 
 def test_hanging_thread_does_not_hold_a_finished_job(job: Callable[..., Job]) -> None:
