@@ -70,7 +70,7 @@ def _multivariate(couple: Couple, inputs: ChangeDetectionInputs, span: Span) -> 
         say(f"  iteration {iteration}: rho {' '.join(f'{value:.5f}' for value in row)}")
     return Solution(
         magnitude=lambda rows: irmad.magnitude(mad, Tile(rows.before, rows.after, rows.valid)),
-        freedom=float(bands),
+        freedom=float(mad.degrees_of_freedom),
         rho=rho,
         converged=mad.converged or inputs.method == "mad",
         mean_weight=mad.mean_weight,

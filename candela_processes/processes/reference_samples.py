@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -88,17 +89,16 @@ def open_samples(inputs: AssessChangeInputs, workdir: Workdir, map_: ClassRaster
                 stack.enter_context(_opened(reference, name, workdir))
                 for name, reference in (("changed", inputs.changed), ("unchanged", inputs.unchanged))
             )
-            notes = dict.fromkeys(_placement(map_, raster) for raster in (changed, unchanged))
-            yield SamplePair(changed, unchanged, " ".join(notes))
+            yield SamplePair(changed, unchanged, _placement(map_, (changed, unchanged)))
         elif is_geojson(workdir.file(inputs.reference)):
-            yield _polygons(inputs, workdir, map_)
+            yield _polygons(workdir.file(inputs.reference), inputs, map_)
         else:
             raster = stack.enter_context(_opened(inputs.reference, "reference", workdir))
             yield SampleClasses(
                 raster,
                 _numbers(inputs.changed_classes, "changed_classes"),
                 _numbers(inputs.unchanged_classes, "unchanged_classes"),
-                _placement(map_, raster),
+                _placement(map_, (raster,)),
             )
 
 
@@ -111,21 +111,28 @@ def _opened(reference: Reference | None, name: str, workdir: Workdir) -> Iterato
         yield raster
 
 
-def _placement(map_: ClassRaster, raster: ClassRaster) -> str:
-    """Say how a raster lies over the map; raises InvalidInput where it does not."""
+def _placement(map_: ClassRaster, rasters: Sequence[ClassRaster]) -> str:
+    """Say how rasters lie over the map; raises InvalidInput where one does not."""
+    for raster in rasters:
+        _require_fit(map_, raster)
+    bare = [raster.name for raster in (map_, *rasters) if raster.grid is None]
+    if not bare:
+        return "Rasters on the grid of the map."
+    return f"By row and column, for want of a georeference in {', '.join(bare)}."
+
+
+def _require_fit(map_: ClassRaster, raster: ClassRaster) -> None:
+    """Raise InvalidInput where a raster does not lie pixel on pixel with the map."""
     if map_.grid is not None and raster.grid is not None:
         found = differences(map_.grid, raster.grid)
         if found:
             raise InvalidInput(raster.name, f"its grid differs from that of map in {', '.join(found)}")
-        return "Rasters on the grid of the map."
-    if (raster.width, raster.height) != (map_.width, map_.height):
+    elif (raster.width, raster.height) != (map_.width, map_.height):
         raise InvalidInput(
             raster.name,
             f"it has {raster.width} x {raster.height} pixels and the map {map_.width} x {map_.height}; without "
             "georeference in both of them the sizes must be the same",
         )
-    bare = "map" if map_.grid is None else raster.name
-    return f"By row and column, since {bare} has no georeference."
 
 
 def _numbers(classes: tuple[int | str, ...], name: str) -> tuple[int, ...]:
@@ -136,12 +143,11 @@ def _numbers(classes: tuple[int | str, ...], name: str) -> tuple[int, ...]:
     return numbers
 
 
-def _polygons(inputs: AssessChangeInputs, workdir: Workdir, map_: ClassRaster) -> SamplePolygons:
+def _polygons(path: Path, inputs: AssessChangeInputs, map_: ClassRaster) -> SamplePolygons:
     """Read the polygons and divide them by class."""
     if map_.grid is None:
         raise InvalidInput("map", "has no georeference, so polygons cannot be laid over it; give rasters of samples")
-    assert inputs.reference is not None  # noqa: S101
-    polygons = read_polygons(workdir.file(inputs.reference), "reference", inputs.class_property, map_.grid)
+    polygons = read_polygons(path, "reference", inputs.class_property, map_.grid)
     divided = []
     for name, wanted in (("changed_classes", inputs.changed_classes), ("unchanged_classes", inputs.unchanged_classes)):
         divided.append(tuple(polygon for polygon in polygons if polygon.value in wanted))
