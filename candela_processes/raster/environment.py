@@ -33,6 +33,9 @@ SKIPPED_DRIVERS = tuple(GDAL_SKIP.split(","))
 # The value is a file name that no request has: GDAL then refuses every network address before connecting.
 NO_ADDRESS = "network-is-off"
 
+# Windows are read once, in the order of the blocks: a large cache would only hold memory (GDAL takes 5 % of it).
+BLOCK_CACHE_MB = "128"
+
 
 def session_options() -> dict[str, str]:
     """Return the GDAL options that hold for every opened image, whether or not the environment was prepared."""
@@ -49,6 +52,7 @@ def gdal_environment() -> dict[str, str]:
     return {
         **session_options(),
         "GDAL_SKIP": GDAL_SKIP,
+        "GDAL_CACHEMAX": BLOCK_CACHE_MB,  # rasterio takes it as a number only, the environment as MB
         "GDAL_DRIVER_PATH": "disable",
         "GDAL_NUM_THREADS": "ALL_CPUS",
         "GDAL_VRT_ENABLE_PYTHON": "NO",

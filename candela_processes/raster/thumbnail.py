@@ -74,7 +74,7 @@ def _shares(changes: Path, grid: Grid, factor: int) -> tuple[NDArray[np.float32]
         for first, rows in _aligned_blocks(grid, factor):
             classes = dataset.read(1, window=Window(0, first, grid.width, rows))
             observed = block_sums(classes != 255, factor)
-            total = block_sums(np.ones_like(classes), factor)
+            total = block_sums(np.ones((rows, 1)), factor) @ block_sums(np.ones((1, grid.width)), factor)
             changed.append(block_sums(classes == 1, factor) / np.maximum(observed, 1))
             missing.append(1 - observed / total)
     return np.concatenate(changed).astype(np.float32), np.concatenate(missing).astype(np.float32)
@@ -87,5 +87,13 @@ def _aligned_blocks(grid: Grid, factor: int) -> Sequence[tuple[int, int]]:
 
 def block_sums(values: NDArray[Any], factor: int) -> NDArray[np.float64]:
     """Return the sums over blocks of factor x factor; blocks at the right and lower edge may be smaller."""
-    rows = np.add.reduceat(values, range(0, values.shape[0], factor), axis=0, dtype=np.float64)
-    return np.asarray(np.add.reduceat(rows, range(0, values.shape[1], factor), axis=1))
+    return _row_sums(_row_sums(values, factor).T, factor).T
+
+
+def _row_sums(values: NDArray[Any], factor: int) -> NDArray[np.float64]:
+    """Return the sums of each `factor` rows; whole rows are added, which is several times faster than `reduceat`."""
+    sums = np.zeros((-(-values.shape[0] // factor), values.shape[1]))
+    for offset in range(min(factor, values.shape[0])):
+        part = values[offset::factor]
+        sums[: len(part)] += part
+    return sums

@@ -1,5 +1,7 @@
 """A couple is decoded once, honestly masked, and streamed as often as needed."""
 
+import errno
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -275,3 +277,45 @@ def test_images_without_common_ground(write_image: WriteImage, align: Any) -> No
     b = write_image("b.tif", np.ones((1, 10, 10), np.uint8), transform=Affine(10, 0, 500200, 0, -10, 5000000))
     with pytest.raises(InvalidInput, match="images/1: it does not overlap images/0"):
         open_scenes([a, b], NAMES, align=align)
+
+
+def test_memory_does_not_grow_with_the_image(
+    tmp_path: Path, write_image: WriteImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("candela_processes.raster.stack.BLOCK_PIXELS", 50_000)
+    peaks = []
+    for rows in (500, 4000):
+        path = write_image(f"{rows}.tif", np.ones((2, rows, 500), np.uint16), blockysize=16)
+        scratch = tmp_path / str(rows)
+        scratch.mkdir()
+        scenes = open_scenes([path, path], NAMES)
+        tracemalloc.start()
+        for tile in decode(scenes, scratch).couple(0).tiles(50_000):
+            assert tile.before.max() == 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_a_full_disk_is_an_error_before_anything_is_mapped(
+    tmp_path: Path, write_image: WriteImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    path = write_image("a.tif", np.ones((1, 9, 9), np.uint8))
+    with pytest.raises(OSError, match="No space left") as error:
+        decode(open_scenes([path, path], NAMES), tmp_path)
+    assert error.value.errno == errno.ENOSPC
+
+
+def test_a_damaged_scene_names_its_input(tmp_path: Path, write_image: WriteImage) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 300, 300)).astype(np.uint8)
+    good, cut = write_image("a.tif", pixels, compress="lzw"), write_image("b.tif", pixels, compress="lzw")
+    content = bytearray(cut.read_bytes())
+    content[40_000:60_000] = bytes(20_000)
+    cut.write_bytes(content)
+    with pytest.raises(InvalidInput) as error:
+        decode(open_scenes([good, cut], NAMES), tmp_path)
+    assert error.value.detail == "images/1: b.tif is truncated or damaged: its pixels cannot be read."
