@@ -76,7 +76,10 @@ class FileLeadership:
 
 
 class PostgresLeadership:
-    """Leadership by a session advisory lock: PostgreSQL frees it when the connection ends, however it ends."""
+    """Leadership by a session advisory lock: PostgreSQL frees it when the connection ends, however it ends.
+
+    The URL has to lead to PostgreSQL itself: a pooler that shares sessions would share the lock.
+    """
 
     def __init__(self, url: str, key: int = DISPATCHER_KEY) -> None:
         """Keep URL and key (64 bits, one database wide); nothing is opened. Raises SettingsError for a wrong URL."""

@@ -16,7 +16,7 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, insert
+from sqlalchemy import create_engine, insert, text
 
 from candela_processes.jobs.migrations import migrate
 from candela_processes.jobs.record import Job, Mode, Phase, Status, new_job
@@ -95,6 +95,8 @@ def main(url: str) -> None:
         connection.execute(JOBS.delete())
         for some in batched(history(JOBS_IN_STORE), 5000):
             connection.execute(insert(JOBS), [row_of(job) for job in some])
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("ANALYZE jobs"))  # its autovacuum would do so within a minute
     engine.dispose()
     deep = JobQuery(owner="anonymous", limit=100)
     for _ in range(50):

@@ -49,12 +49,13 @@ def end_sessions(administrator: Engine, url: str) -> None:
 
 
 def test_servers_that_start_together_all_find_the_schema(postgresql_url: str) -> None:
-    code = "import sys; from candela_processes.jobs import migrations as it; url = sys.argv[1]; it.migrate(url); it.check(url)"
+    code = "import sys; from candela_processes.jobs.migrations import migrate; migrate(sys.argv[1])"
     starting = [
         subprocess.Popen([sys.executable, "-W", "error", "-c", code, postgresql_url], stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
     assert [(server.communicate(timeout=120)[1], server.returncode) for server in starting] == [("", 0)] * 4
+    check(postgresql_url)
 
 
 def test_an_empty_database_is_refused(postgresql_url: str) -> None:
