@@ -6,8 +6,11 @@ before the image, header first: OGC 21-026) under a temporary name, which is ren
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -17,6 +20,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 from rasterio.shutil import copy
 
 from candela_processes.raster.environment import session_options
@@ -27,16 +32,18 @@ BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class CogKind:
-    """What the pixels are: data type, nodata value, and how overviews are made of them."""
+    """What the pixels are: data type, nodata value, how overviews are made of them, and DEFLATE level."""
 
     dtype: Literal["uint8", "float32"]
     nodata: float
     overviews: Literal["NEAREST", "MODE", "AVERAGE"]
+    level: int
 
 
-CLASSES = CogKind("uint8", 255, "NEAREST")
+CLASSES = CogKind("uint8", 255, "NEAREST", 6)
 """uint8 class codes, 255 where nothing was observed."""
-MAGNITUDE = CogKind("float32", nan, "AVERAGE")
+# mantissas are noise: a higher level costs twice the time for 2 % of the size
+MAGNITUDE = CogKind("float32", nan, "AVERAGE", 1)
 """float32 measures, NaN where nothing was observed; overviews average what was observed."""
 
 
@@ -44,7 +51,8 @@ class CogWriter:
     """A context manager that takes blocks of rows and leaves a COG at `path`, or nothing where an error left it.
 
     Everything is written as one band on `grid`. `tags` become GDAL metadata of the file (Start_date, End_date,
-    Product_id1, Product_id2, Agent, Category and so on); empty values are left out. One thread only.
+    Product_id1, Product_id2, Agent, Category and so on); empty values are left out. One thread only. Raises `OSError`
+    (ENOSPC, EIO) where not every byte could be written.
     """
 
     def __init__(
@@ -81,10 +89,11 @@ class CogWriter:
         return self
 
     def write(self, first_row: int, rows: NDArray[Any]) -> None:
-        """Write whole rows, (rows, width) or flat (rows * width,), from `first_row` on."""
+        """Write whole rows, (rows, width) or flat (rows * width,), from `first_row` on; `OSError` on a full disk."""
         block = np.asarray(rows, self._kind.dtype).reshape(-1, self._grid.width)
         window = rasterio.windows.Window(0, first_row, self._grid.width, block.shape[0])
-        self._dataset.write(block, 1, window=window)
+        with _writing(self._rows.parent, self._size):
+            self._dataset.write(block, 1, window=window)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -92,13 +101,31 @@ class CogWriter:
         """Lay the rows out as a COG and give it its name; on an error only clean up."""
         temporary = self._path.with_name(f".{self._path.name}.part")
         try:
-            self._dataset.close()
+            with _writing(self._rows.parent, self._size):
+                self._dataset.close()
             if error is None:
-                self._lay_out(temporary)
-                temporary.replace(self._path)
+                self._finish(temporary)
         finally:
             self._rows.unlink(missing_ok=True)
             temporary.unlink(missing_ok=True)
+
+    @property
+    def _size(self) -> int:
+        """Return the bytes of all pixels, which the rows in scratch take at least."""
+        return self._grid.pixels * np.dtype(self._kind.dtype).itemsize
+
+    def _finish(self, temporary: Path) -> None:
+        """Make the COG, see that all of it is on the disk, and give it its name."""
+        # GDAL only logs a failed write of its cache: what is on the disk has to be looked at
+        if self._rows.stat().st_size < self._size:
+            raise _no_space(self._rows.parent, self._size)
+        with _writing(temporary.parent, self._size):
+            self._lay_out(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if not _complete(temporary):
+            raise _no_space(temporary.parent, self._size)
+        temporary.replace(self._path)
 
     def _lay_out(self, target: Path) -> None:
         """Make the COG of the file of rows."""
@@ -109,8 +136,37 @@ class CogWriter:
                 target,
                 driver="COG",
                 COMPRESS="DEFLATE",
+                LEVEL=str(self._kind.level),
                 PREDICTOR="YES",
                 BLOCKSIZE=str(BLOCK),
                 OVERVIEW_RESAMPLING=self._kind.overviews,
                 BIGTIFF="IF_SAFER",
             )
+
+
+@contextmanager
+def _writing(folder: Path, size: int) -> Iterator[None]:
+    """Turn GDAL's failures to write into `OSError`."""
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as failure:
+        raise _no_space(folder, size) from failure
+
+
+def _no_space(folder: Path, size: int) -> OSError:
+    """Return ENOSPC where a folder has less room than the pixels take, else EIO; without a path."""
+    code = errno.ENOSPC if shutil.disk_usage(folder).free < size else errno.EIO
+    return OSError(code, os.strerror(code))
+
+
+def _complete(path: Path) -> bool:
+    """Say whether every tile of the full-size image, written last, lies within the file."""
+    size = path.stat().st_size
+    with rasterio.Env(**session_options()), rasterio.open(path, driver="GTiff") as dataset:
+        for (row, column), _ in dataset.block_windows(1):
+            place, length = (
+                dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=1) for what in ("OFFSET", "SIZE")
+            )
+            if place is None or length is None or int(place) + int(length) > size:
+                return False
+    return True

@@ -1,5 +1,7 @@
 """Results are Cloud Optimized GeoTIFFs that any reader understands."""
 
+import errno
+import os
 import struct
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +14,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.shutil import copy
 
 from candela_processes.raster.cog import CLASSES, MAGNITUDE, CogKind, CogWriter
 from candela_processes.raster.grid import Grid
@@ -122,3 +125,32 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
         cog.write(0, np.ones((10, 1300), np.uint8))
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_lost_its_end_is_not_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy_cut_short(source: Path, target: Path, **options: Any) -> None:
+        copy(source, target, **options)
+        os.truncate(target, target.stat().st_size - 1000)
+
+    monkeypatch.setattr("candela_processes.raster.cog.copy", copy_cut_short)
+    pixels = np.random.default_rng(0).random((1100, 1300), np.float32)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        write(tmp_path / "x.tif", MAGNITUDE, pixels)
+    assert [path.name for path in tmp_path.iterdir()] == ["scratch"]
+
+
+def test_rows_that_did_not_reach_scratch_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        pytest.raises(OSError, match=os.strerror(errno.EIO)) as error,
+        CogWriter(tmp_path / "x.tif", GRID, CLASSES, tmp_path, "", {}) as cog,
+    ):
+        cog.write(0, np.ones((10, 1300), np.uint8))
+        monkeypatch.setattr(Path, "stat", lambda path: os.stat_result((0,) * 10))
+    assert str(tmp_path) not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [CLASSES, MAGNITUDE])
+def test_a_map_without_observation_is_complete(tmp_path: Path, kind: CogKind) -> None:
+    write(tmp_path / "x.tif", kind, np.full((1100, 1300), kind.nodata))
+    with rasterio.open(tmp_path / "x.tif") as dataset:
+        assert not dataset.dataset_mask().any()
