@@ -83,7 +83,7 @@ def _run(attempt: Attempt, progress: ProgressWriter, began: float) -> Outcome:
     progress.of_run(0.0, "running")
     returned = _function(process)(inputs, _workdir(attempt, job, staged), progress.of_run)
     step("execution.run-done")
-    progress.of_run(99.0, "checking outputs")
+    progress.of_checking()
     outputs = collect(process, attempt.folder, _mapping(returned))
     _check_size(job, sum(output.size for output in outputs))
     return Outcome(

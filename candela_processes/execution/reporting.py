@@ -15,7 +15,8 @@ from candela_processes.process import Progress
 LOGGER = logging.getLogger(__name__)
 
 STAGING_SHARE: Final = 5.0
-"""Percent of the whole that stage-in gets; `run` gets the rest."""
+CHECKING: Final = 99.0
+"""Percent of the whole when stage-in has ended and when `run` has; what is left is the check of the outputs."""
 
 INTERVAL: Final = 0.2
 MAX_MESSAGE: Final = 200
@@ -71,7 +72,11 @@ class ProgressWriter:
 
     def of_run(self, percent: float, message: str) -> None:
         """Report percent of `run`."""
-        self(STAGING_SHARE + percent * (100.0 - STAGING_SHARE) / 100.0, message)
+        self(STAGING_SHARE + percent * (CHECKING - STAGING_SHARE) / 100.0, message)
+
+    def of_checking(self) -> None:
+        """Report that the outputs are being checked."""
+        self(CHECKING, "checking outputs")
 
     def close(self) -> None:
         """Write what was held back; nothing is written afterwards."""

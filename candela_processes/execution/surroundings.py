@@ -42,6 +42,7 @@ def prepare_logs(attempt: AttemptDirectory, level: str) -> None:
     formatter.converter = time.gmtime
     handler = logging.StreamHandler(sink)
     handler.setFormatter(formatter)
+    handler.addFilter(_is_news)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(True)
     faulthandler.enable(sink)
@@ -49,6 +50,11 @@ def prepare_logs(attempt: AttemptDirectory, level: str) -> None:
     sys.unraisablehook = _not_raised
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return whether a line is worth keeping: GDAL warns of every driver to be skipped that it never had."""
+    return "to unload from GDAL_SKIP" not in record.getMessage()
 
 
 def _thread_failed(problem: threading.ExceptHookArgs) -> None:

@@ -10,6 +10,7 @@
             worker.json          pid, start time and boot id of the supervisor: hints only
             progress.json        how far the work is (`ProgressReport`)
             outputs/  scratch/   what the run writes; scratch is removed at its end
+            inputs/              downloads of this attempt; removed at its end
             logs/process.log     for the user: relative paths only
             logs/worker.log      for the operator
             result.json          the outcome (`Outcome`), written last

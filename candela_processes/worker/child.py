@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,8 @@ SETTINGS_PASSED_ON: Final = (
 )
 """What execution needs of the settings; never the database's address."""
 
+_OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
+_FIRST_TO_GO: Final = "500"
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -89,6 +92,9 @@ def _in_child(parent: int, blocked: Collection[signal.Signals]) -> Callable[[], 
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # where the machine runs out of memory the kernel ends the analytic, not the server or the supervisor
+        with suppress(OSError):
+            _OOM_SCORE.write_text(_FIRST_TO_GO, encoding="ascii")
 
     return prepare
 

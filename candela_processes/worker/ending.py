@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from candela_processes.jobs.outcomes import STOPPED, failed
 LOGGER = logging.getLogger(__name__)
 
 WAKE_SOCKET: Final = "dispatcher.wake"
+_FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _LITTLE_SPACE: Final = 1024 * 1024
 _DISK_FULL: Final = "The disk of the server is full; the job could not write its results."
 
@@ -99,8 +101,10 @@ def start_log(attempt: AttemptDirectory) -> None:
 
 
 def hidden_paths(directory: JobDirectory) -> dict[str, str]:
-    """Return which paths of the server are shown to the user as what: folders of the job, and files it was given."""
+    """Return which paths of the server are shown to the user as what: job, workspace, software, files it was given."""
     hidden = {f"{directory.path}/": "", str(directory.path): ".", f"{directory.path.parent.parent}": "..."}
+    software = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
+    hidden |= {path: "<software>" for path in software if path != "/"}
     try:
         references = directory.read_staging().references
     except ContractError:
@@ -133,23 +137,23 @@ def decide(
 def _cause(attempt: AttemptDirectory, status: int | None, before: Evidence) -> tuple[ProcessesError, bool]:
     """Return the error of a child that ended by itself without a result, and whether the system is to blame.
 
-    SIGKILL can only come from outside: from the kernel for lack of memory, or from an operator. Where our own control
-    group ran out of memory the job needs more than it may have here and would do so again. Everything else that a
-    process dies of is its own doing and is not retried.
+    Signals to kill or to end come from outside: from the kernel for lack of memory, from an operator, or from a machine
+    that shuts down and reaches the child before us. Where our own control group ran out of memory the job needs more
+    than it may have here and would do so again. Everything else that a process dies of is its own doing: no retry.
     """
     if _is_disk_full(attempt.path):
         return InsufficientStorage(_DISK_FULL), False
     if status is None or status >= 0:
         return ProcessFailed(f"The process ended with code {status} without a result."), False
     name = signal.Signals(-status).name.removeprefix("SIG") if -status in set(signal.Signals) else str(-status)
-    if -status != signal.SIGKILL:
+    if -status not in _FROM_OUTSIDE:
         return ProcessFailed(f"The process was ended by signal {name}."), False
     now = Evidence.now()
-    if now.group > before.group:
+    if -status == signal.SIGKILL and now.group > before.group:
         return LimitExceeded("The job needed more memory than the machine gives it and was ended."), False
-    if now.machine > before.machine:
+    if -status == signal.SIGKILL and now.machine > before.machine:
         return Interrupted("The machine ran out of memory and ended the job."), True
-    return Interrupted("The process was ended by signal KILL from outside."), True
+    return Interrupted(f"The process was ended by signal {name} from outside."), True
 
 
 def _is_disk_full(path: Path) -> bool:
@@ -171,6 +175,8 @@ def write(attempt: AttemptDirectory, outcome: Outcome) -> int | None:
         remove_leftovers(attempt)
     try:
         if not _is_written(attempt, outcome):
+            if attempt.result.is_dir() and not attempt.result.is_symlink():
+                shutil.rmtree(attempt.result)  # a run made a folder of that name
             write_json(attempt.result, outcome)
     except OSError:
         LOGGER.exception("the outcome cannot be written; the dispatcher will find an ended attempt without one")

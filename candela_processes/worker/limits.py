@@ -1,4 +1,4 @@
-"""What one attempt may use: wall time, memory and disk; measured from outside, at a cost of a few percent at most."""
+"""What one attempt may use: wall time, memory and disk; measured from outside, for a few percent of a core at most."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Final
 
 from candela_processes.jobs.processes import descendants
 
-_SHARE: Final = 20.0
-"""A measurement is repeated no sooner than after twenty times its own duration."""
+_SHARE: Final = 40.0
+"""A measurement is repeated no sooner than after forty times its own duration."""
 
 _RESIDENT: Final = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
 _PROPORTIONAL: Final = (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")
@@ -47,7 +47,7 @@ class Meter:
         self._memory_limit = memory
         self._scratch_limit = scratch
         self._began = time.monotonic()
-        self._memory = Watch(lambda: used_memory(descendants(root), memory), shortest=0.05, longest=1.0)
+        self._memory = Watch(lambda: used_memory(descendants(root), memory), shortest=0.1, longest=1.0)
         self._scratch = Watch(lambda: sum(disk_usage(folder) for folder in folders), shortest=0.25, longest=10.0)
 
     def breach(self) -> str:

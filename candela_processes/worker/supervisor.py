@@ -82,8 +82,7 @@ class Supervisor:
 
     def _supervised(self, inputs: JobInputs) -> Outcome:
         child.become_subreaper()
-        if self._attempt.number > 1:
-            kill_marked(self._directory.job_id)
+        self._clear_earlier_attempts()
         evidence = ending.Evidence.now()
         reading, writing = os.pipe()
         log = ProcessLog(reading, self._attempt.process_log, ending.hidden_paths(self._directory))
@@ -102,6 +101,13 @@ class Supervisor:
         log.close(KILLING_SECONDS)
         step("worker.child-ended")
         return ending.decide(self._attempt, verdict, self._status, evidence, meter.usage())
+
+    def _clear_earlier_attempts(self) -> None:
+        """End and remove what attempts left whose supervisor was killed; they are dead, for the lock is ours."""
+        if self._attempt.number > 1:
+            kill_marked(self._directory.job_id)
+        for number in range(1, self._attempt.number):
+            ending.remove_leftovers(self._directory.attempt(number))
 
     def _meter(self, inputs: JobInputs) -> Meter:
         own = (self._attempt.path / name for name in ("outputs", "collected", "scratch", "logs"))

@@ -244,6 +244,8 @@ def test_user_log_has_no_paths_of_the_server(job: Callable[..., Job], tmp_path: 
     assert "writing attempts/1/outputs/x.tif\n" in log
     assert "reading shown.txt\n" in log
     assert str(tmp_path) not in log
+    assert sys.prefix not in log
+    assert "in <software>/" in log
     operator = one.directory.attempt(1).worker_log.read_text()
     assert "for the operator" in operator
     assert "ZeroDivisionError" in operator
@@ -359,8 +361,10 @@ def test_next_attempt_ends_what_the_last_one_left(job: Callable[..., Job]) -> No
     worker.wait()
     until(lambda: not one.directory.is_alive(), "the lock becoming free")
     assert start_of(grandchild) is not None
+    assert one.directory.attempt(1).scratch.exists()
     assert one.run(2)[0] == EXIT_LIMIT
     assert start_of(grandchild) is None
+    assert not one.directory.attempt(1).scratch.exists()
 
 
 def test_attempt_is_never_run_twice(job: Callable[..., Job]) -> None:
@@ -419,6 +423,7 @@ def test_child_gets_a_clean_environment(job: Callable[..., Job]) -> None:
     assert "VRT" in environment["GDAL_SKIP"].split(",")
     assert int(environment["OMP_NUM_THREADS"]) == min(2, len(os.sched_getaffinity(0)))
     assert found["core"] == 0
+    assert found["oom"] == "500"
     assert found["blocked"] == []
     assert scratch not in found["path"]
     assert str(FAULTY) in found["path"]

@@ -194,6 +194,7 @@ def surroundings(inputs: Any, workdir: Workdir, progress: Progress) -> Returned:
         "value": {
             "environment": dict(os.environ),
             "folder": str(Path.cwd()),
+            "oom": Path("/proc/self/oom_score_adj").read_text().strip(),
             "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
             "blocked": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())],
             "path": sys.path,
@@ -204,6 +205,7 @@ def surroundings(inputs: Any, workdir: Workdir, progress: Progress) -> Returned:
 def paths(inputs: Any, workdir: Workdir, progress: Progress) -> Returned:
     _print(f"writing {workdir.outputs}/x.tif")
     _print(f"reading {workdir.file(inputs.files[0])}", sys.stderr)
+    _print(f"in {__import__('pydantic').__file__}")
     logging.getLogger("process").warning("for the operator: %s", workdir.outputs)
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()

@@ -90,7 +90,7 @@ def test_stage_in_gets_the_first_five_percent() -> None:
         clock.now += 1
     progress.of_run(100, "x")
     progress.close()
-    assert written(recorder) == [(2.5, "x"), (5.0, "x"), (100.0, "x")]
+    assert written(recorder) == [(2.5, "x"), (5.0, "x"), (99.0, "x")]
 
 
 def test_message_is_one_short_line() -> None:

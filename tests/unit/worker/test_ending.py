@@ -63,6 +63,39 @@ def test_killed_from_outside(
     assert outcome.usage == {"seconds": 1.0}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_shutdown_that_reaches_the_child_first_may_be_retried(
+    attempt: AttemptDirectory, number: signal.Signals
+) -> None:
+    outcome = decide(attempt, Verdict(), -number, CALM, {})
+    assert detail(outcome) == f"The process was ended by signal {number.name.removeprefix('SIG')} from outside."
+    assert outcome.retriable
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL])
+def test_crash_is_not_retried(attempt: AttemptDirectory, number: signal.Signals) -> None:
+    outcome = decide(attempt, Verdict(), -number, CALM, {})
+    assert detail(outcome) == f"The process was ended by signal {number.name.removeprefix('SIG')}."
+    assert not outcome.retriable
+
+
+def _as_folder(path: Path) -> None:
+    (path / "inner").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    "make", [_as_folder, os.mkfifo, lambda path: path.symlink_to("/etc/passwd"), lambda path: path.write_text("{")]
+)
+def test_anything_in_place_of_the_result_is_replaced(attempt: AttemptDirectory, make: Callable[[Path], None]) -> None:
+    make(attempt.result)
+    outcome = decide(attempt, Verdict(), 0, CALM, {})
+    assert detail(outcome) == "The process ended with code 0 without a result."
+    assert write(attempt, outcome) is None
+    assert attempt.read_outcome() == outcome
+    assert attempt.result.is_file()
+    assert not attempt.result.is_symlink()
+
+
 def test_real_time_signal_has_no_name(attempt: AttemptDirectory) -> None:
     assert detail(decide(attempt, Verdict(), -40, CALM, {})) == "The process was ended by signal 40."
 
