@@ -7,11 +7,11 @@ import math
 from typing import Any, Final
 
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from candela_processes.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 
 MOST_DEPTH: Final = 64
+_CHUNK: Final = 64 * 1024
 _UTF_8: Final = ("", "utf-8", "utf8", "us-ascii")
 
 
@@ -32,14 +32,16 @@ def read_json_object(request: Request, most_bytes: int) -> dict[str, Any]:
 
 
 def _read(request: Request, most_bytes: int) -> bytes:
+    """Return the whole body; never takes in more than `most_bytes`, whatever the client says or leaves unsaid."""
     too_large = PayloadTooLarge(f"The body may have at most {most_bytes} bytes; give large inputs by reference.")
     if request.content_length is not None and request.content_length > most_bytes:
         raise too_large
-    request.max_content_length = most_bytes
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise too_large from error
+    data = bytearray()
+    while chunk := request.stream.read(min(_CHUNK, most_bytes + 1 - len(data))):
+        data += chunk
+        if len(data) > most_bytes:
+            raise too_large
+    return bytes(data)
 
 
 def _check_media_type(request: Request) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Request, Response
@@ -18,7 +18,8 @@ from candela_processes.service.service import Service
 from candela_processes.settings import Settings
 
 
-def _anonymous(request: Request) -> Principal:
+def anonymous(request: Request) -> Principal:
+    """Return the principal of a server without identities."""
     return ANONYMOUS
 
 
@@ -30,7 +31,7 @@ class Face:
     service: Service
     waits: WaitingRoom
     pages: Pages
-    identify: Callable[[Request], Principal] = field(default=_anonymous)
+    identify: Callable[[Request], Principal] = anonymous
 
     def addresses(self, request: Request) -> Addresses:
         """Return the addresses as this client sees them."""

@@ -89,8 +89,15 @@ def _title(process: Process | None, name: str) -> str:
 
 
 def _value_text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    if isinstance(value, list) and all(isinstance(member, str) or _is_plain_link(member) for member in value):
+        text = "\n".join(member if isinstance(member, str) else member["href"] for member in value)
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …"
+
+
+def _is_plain_link(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"href"}
 
 
 def shown_files(results: Results) -> tuple[ShownFile, ...]:

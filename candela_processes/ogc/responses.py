@@ -59,5 +59,12 @@ def note(request: Request, response: Response, metrics: Metrics) -> None:
     level = logging.DEBUG if route in _QUIET else logging.INFO
     fields: dict[str, object] = {"status": response.status_code, "duration": round(time.monotonic() - g.started, 4)}
     path = request.view_args or {}
-    fields |= {name: path[key][:80] for name, key in (("job", "job_id"), ("process_id", "process_id")) if key in path}
+    fields |= {
+        name: _printable(path[key]) for name, key in (("job", "job_id"), ("process_id", "process_id")) if key in path
+    }
     LOG.log(level, "%s %s", method, route, extra=fields)
+
+
+def _printable(text: str) -> str:
+    """Return a piece of an address as one word, so that it cannot forge a line of the log."""
+    return "".join(letter if letter.isprintable() and not letter.isspace() else "?" for letter in text[:80])

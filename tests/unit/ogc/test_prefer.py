@@ -1,0 +1,43 @@
+"""RFC 7240, its examples among them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from candela_processes.ogc.prefer import Preferences, parse_preferences
+
+
+@pytest.mark.parametrize(
+    ("headers", "asynchronous", "wait"),
+    [
+        ([], False, None),
+        (["respond-async"], True, None),
+        (["respond-async "], True, None),
+        (["Respond-Async"], True, None),
+        (["respond-async, wait=5"], True, 5),
+        (["wait=10, respond-async"], True, 10),
+        (["respond-async; foo=bar, wait = 10"], True, 10),
+        (["respond-async", "wait=100"], True, 100),
+        (['priority="a,b;c", respond-async'], True, None),
+        (["wait=5, wait=50"], False, 5),
+        (['wait="7"'], False, 7),
+        (["wait=-1"], False, None),
+        (["wait=soon"], False, None),
+        (["respond-sync"], False, None),
+        (["handling=lenient, return=minimal"], False, None),
+        (["foo=respond-async"], False, None),
+    ],
+)
+def test_preferences_are_read(headers: list[str], asynchronous: bool, wait: float | None) -> None:
+    assert parse_preferences(headers) == Preferences(asynchronous=asynchronous, wait=wait)
+
+
+@given(st.lists(st.text(max_size=60), max_size=3))
+def test_nothing_in_the_header_is_an_error(headers: list[str]) -> None:
+    parse_preferences(headers)
+
+
+def test_what_was_applied_is_told() -> None:
+    assert Preferences(asynchronous=True, wait=5).applied(asynchronous=True) == "respond-async, wait=5"
+    assert Preferences(asynchronous=True).applied(asynchronous=False) == ""
+    assert Preferences(wait=5).applied(asynchronous=False) == "wait=5"
