@@ -235,7 +235,7 @@ def _done(job: Job, evidence: Evidence, policy: Policy) -> tuple[Action, ...]:
     """Forget the last attempt; a worker that has written its outcome gets time to end by itself."""
     if evidence.observation is None:
         return ()
-    lingers = evidence.outcome is not None and evidence.waited < policy.linger_seconds
+    lingers = isinstance(evidence.outcome, Outcome) and evidence.waited < policy.linger_seconds
     if lingers and evidence.observation.state is WorkerState.RUNNING:
         return ()
     return clear((evidence.observation,))

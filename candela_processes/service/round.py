@@ -7,10 +7,11 @@ after a kill, carries on from what it finds.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,17 +23,17 @@ from candela_processes.dispatch.wake import Bell
 from candela_processes.errors import Unavailable
 from candela_processes.jobs.leadership import Leadership
 from candela_processes.jobs.record import Job, Phase, Status
-from candela_processes.jobs.store import JobQuery, JobStore
+from candela_processes.jobs.store import JobStore
 from candela_processes.reconcile import Policy
 from candela_processes.service.deeds import Deeds
 from candela_processes.service.evidence import Witness
 from candela_processes.service.pulse import Pulse
 from candela_processes.service.sweep import Sweeper
+from candela_processes.service.waiting import WaitingLine, rows
 from candela_processes.settings import Settings
 from candela_processes.telemetry.faults import step
 from candela_processes.telemetry.metrics import Metrics
 
-PAGE: Final = 500
 LONGEST_PAUSE: Final = 30.0
 GATHER_SECONDS: Final = 0.01
 _GLANCE: Final = 0.25
@@ -81,6 +82,7 @@ class Dispatcher:
         self._bell = Bell()
         self._pulse = Pulse(settings.workspace, metrics, clock, monotonic)
         self._witness = Witness(settings.workspace, runner.name, monotonic)
+        self._waiting = WaitingLine(store)
         self._deeds = Deeds(
             settings=settings,
             catalog=catalog,
@@ -140,6 +142,7 @@ class Dispatcher:
             return False
         if not self._bell.listens:
             _log.info("this dispatcher leads")
+            self._waiting.forget()
             self._settings.workspace.mkdir(parents=True, exist_ok=True)
             self._bell.listen(self._settings.workspace)
         return True
@@ -149,7 +152,7 @@ class Dispatcher:
         self._deeds.settle()
         observations = self._observed()
         occupied = {job_id for job_id, seen in observations.items() if any(map(_is_alive, seen))}
-        for job in list(self._rows(*_PLACED)):
+        for job in list(rows(self._store, *_PLACED)):
             kept = self._attend(job, observations.pop(job.id, []))
             if kept.phase is Phase.STARTING and kept.runner == self._runner.name:
                 occupied.add(kept.id)
@@ -165,16 +168,6 @@ class Dispatcher:
             seen.setdefault(observation.handle.job_id, []).append(observation)
         return seen
 
-    def _rows(self, *phases: Phase) -> Iterator[Job]:
-        """Yield all jobs in these phases, newest first, a page at a time."""
-        cursor = ""
-        while True:
-            page = self._store.find(JobQuery(phases=phases, limit=PAGE, after=cursor))
-            yield from page.jobs
-            cursor = page.next
-            if not cursor:
-                return
-
     def _attend_others(self, observations: dict[str, list[Observation]]) -> None:
         """See to what runs or ran for jobs that are queued, done, or unknown: those without a row are ended."""
         for job_id, seen in observations.items():
@@ -189,12 +182,12 @@ class Dispatcher:
         """Start queued jobs, the oldest first, on the places that are free."""
         if free <= 0:
             return
-        now = self._clock()
-        due = (job for job in self._rows(Phase.QUEUED) if reconcile.is_due(job, now, self._policy))
-        for job in sorted(due, key=lambda job: (job.created, job.id)):
-            free -= self._attend(job, []).phase is Phase.STARTING
-            if free <= 0:
-                return
+        with contextlib.closing(iter(self._waiting)) as line:
+            for job in line:
+                if reconcile.is_due(job, self._clock(), self._policy):
+                    free -= self._attend(job, []).phase is Phase.STARTING
+                if free <= 0:
+                    return
 
     def _attend(self, job: Job, seen: Iterable[Observation]) -> Job:
         """Take a job as far as it goes now; return its record. What goes wrong with one job never stops the others."""
@@ -223,6 +216,8 @@ class Dispatcher:
         if written and new.phase is not old.phase:
             _log.info(new.message, extra=new.log_context())
             step(_WRITTEN[new.phase, new.status])
+            if new.phase is Phase.QUEUED:
+                self._waiting.remember(new)
         return written
 
 

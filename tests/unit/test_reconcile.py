@@ -115,6 +115,7 @@ TABLE = [
     (Phase.DONE, STARTING, None, None, ("stop",)),
     (Phase.DONE, RUNNING, None, None, ("stop",)),
     (Phase.DONE, RUNNING, "done", None, NOTHING),
+    (Phase.DONE, RUNNING, "broken", None, ("stop",)),
     (Phase.DONE, ABANDONED, "done", None, ("stop",)),
     (Phase.DONE, ENDED, "done", None, ("release",)),
 ]
