@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
-import os
 import resource
 import time
 from collections.abc import Callable, Mapping
@@ -25,14 +24,12 @@ from candela_processes.execution.reporting import ProgressWriter, Say
 from candela_processes.execution.software import software
 from candela_processes.execution.staging import PolicySource, Staged, stage_in
 from candela_processes.jobs.directory import AttemptDirectory, ContractError, JobDirectory, JobInputs, Outcome
-from candela_processes.jobs.outcomes import failed
+from candela_processes.jobs.outcomes import DISK_FULL, failed, is_disk_full
 from candela_processes.process import Limits, OutputValue, Process, Progress, Run, Workdir
 from candela_processes.telemetry.faults import step
 
 LOGGER = logging.getLogger(__name__)
 
-DISK_FULL: Final = "The disk of the server is full; the job could not write its results."
-_LITTLE_SPACE: Final = 1024 * 1024
 _SAID_OF_A_DEFECT: Final = "The process failed with an error of its own; the operator's log has the cause."
 
 
@@ -133,23 +130,19 @@ def _as_error(error: BaseException, folder: AttemptDirectory) -> ProcessesError:
         return InternalError("The files that describe the job are damaged; tell the operator.")
     if isinstance(error, MemoryError):
         return LimitExceeded("The process asked for more memory at once than the machine has.")
-    if _is_disk_full(error, folder):
+    if _filled_the_disk(error, folder):
         return InsufficientStorage(DISK_FULL)
     return ProcessFailed(_SAID_OF_A_DEFECT)
 
 
-def _is_disk_full(error: BaseException, folder: AttemptDirectory) -> bool:
+def _filled_the_disk(error: BaseException, folder: AttemptDirectory) -> bool:
     """Return whether a full disk is the cause: libraries hide the error number, so free space counts too."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         cause = cause.__cause__ or cause.__context__
-    try:
-        space = os.statvfs(folder.path)
-    except OSError:
-        return False
-    return space.f_bavail * space.f_frsize < _LITTLE_SPACE
+    return is_disk_full(folder.path)
 
 
 def _usage(began: float) -> dict[str, float]:

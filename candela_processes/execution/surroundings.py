@@ -8,15 +8,14 @@ import math
 import os
 import sys
 import threading
-import time
 from typing import Final
 
 from candela_processes.jobs.directory import AttemptDirectory
 from candela_processes.raster.environment import gdal_environment
+from candela_processes.telemetry.operator_log import log_to
 
 LOGGER = logging.getLogger(__name__)
 
-_LINE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -36,14 +35,7 @@ def prepare_logs(attempt: AttemptDirectory, level: str) -> None:
 
     Times are UTC.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    sink = os.fdopen(os.open(attempt.worker_log, flags, 0o644), "w", encoding="utf-8", buffering=1)
-    formatter = logging.Formatter(_LINE)
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sink)
-    handler.setFormatter(formatter)
-    handler.addFilter(_is_news)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    sink = log_to(attempt.worker_log, level, _is_news)
     logging.captureWarnings(True)
     faulthandler.enable(sink)
     threading.excepthook = _thread_failed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from candela_processes.errors import Interrupted, LimitExceeded, ProcessesError
 from candela_processes.jobs.directory import (
@@ -14,6 +16,8 @@ from candela_processes.jobs.directory import (
     Outcome,
 )
 
+DISK_FULL = "The disk of the server is full; the job could not write its results."
+_LITTLE_SPACE = 1024 * 1024
 STOPPED = "The job was stopped before it had finished."
 
 
@@ -34,3 +38,12 @@ def exit_code(outcome: Outcome) -> int:
         return EXIT_LIMIT
     stopped = outcome.error.get("type") == Interrupted.type and outcome.error.get("detail") == STOPPED
     return EXIT_STOPPED if stopped else EXIT_INTERNAL
+
+
+def is_disk_full(path: Path) -> bool:
+    """Return whether less than 1 MiB is free where `path` lies; False where it cannot be told."""
+    try:
+        space = os.statvfs(path)
+    except OSError:
+        return False
+    return space.f_bavail * space.f_frsize < _LITTLE_SPACE

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from candela_processes.jobs.directory import ContractError, JobDirectory
 
 HEAD: Final = 8 * 1024 * 1024
 TAIL: Final = 2 * 1024 * 1024
@@ -96,3 +99,15 @@ class ProcessLog:
             except OSError:
                 self._left_out += len(text)
                 return
+
+
+def hidden_paths(directory: JobDirectory) -> dict[str, str]:
+    """Return which paths of the server are shown to the user as what: job, workspace, software, files it was given."""
+    hidden = {f"{directory.path}/": "", str(directory.path): ".", f"{directory.path.parent.parent}": "..."}
+    software = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
+    hidden |= {path: "<software>" for path in software if path != "/"}
+    try:
+        references = directory.read_staging().references
+    except ContractError:
+        references = ()  # the child will say so
+    return hidden | {entry.path: entry.name for entry in references if entry.path.startswith("/")}

@@ -11,12 +11,16 @@ from typing import Final
 
 from candela_processes.errors import InternalError
 from candela_processes.jobs.directory import EXIT_INTERNAL, ContractError, JobDirectory, JobInputs, Outcome
+from candela_processes.jobs.lock import lock_inherited
 from candela_processes.jobs.outcomes import exit_code, failed
 from candela_processes.jobs.processes import claim, descendants, kill_marked
 from candela_processes.telemetry.faults import step
+from candela_processes.telemetry.operator_log import log_to
 from candela_processes.worker import child, ending
+from candela_processes.worker.cause import Evidence
 from candela_processes.worker.limits import Meter
-from candela_processes.worker.log import ProcessLog
+from candela_processes.worker.log import ProcessLog, hidden_paths
+from candela_processes.worker.wake import poke
 
 LOGGER = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ class Supervisor:
             os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
-        lock = ending.take_lock(self._directory, self._lock)
+        lock = take_lock(self._directory, self._lock)
         if lock is None:
             LOGGER.error("the job directory is locked by somebody else; nothing was done")
             return EXIT_INTERNAL
@@ -57,7 +61,7 @@ class Supervisor:
         self._lock = lock
         try:
             self._attempt.create()
-            ending.start_log(self._attempt)
+            log_to(self._attempt.worker_log, "INFO")
             if not claim(self._attempt):
                 LOGGER.error("attempt %d was started before; it is not run again", self._attempt.number)
                 return EXIT_INTERNAL
@@ -83,9 +87,9 @@ class Supervisor:
     def _supervised(self, inputs: JobInputs) -> Outcome:
         child.become_subreaper()
         self._clear_earlier_attempts()
-        evidence = ending.Evidence.now()
+        evidence = Evidence.now()
         reading, writing = os.pipe()
-        log = ProcessLog(reading, self._attempt.process_log, ending.hidden_paths(self._directory))
+        log = ProcessLog(reading, self._attempt.process_log, hidden_paths(self._directory))
         try:
             process = child.start(self._directory, self._attempt.number, self._lock, writing, _WAITED_FOR)
         finally:
@@ -181,7 +185,7 @@ class Supervisor:
                 self._poke()
 
     def _poke(self) -> None:
-        ending.poke(self._directory)
+        poke(self._directory)
 
     def _conclude(self, outcome: Outcome) -> int:
         code = ending.write(self._attempt, outcome)
@@ -190,3 +194,19 @@ class Supervisor:
         os.close(self._lock)  # before the poke, so that the dispatcher sees an ended attempt
         self._poke()
         return code if code is not None else exit_code(outcome)
+
+
+def take_lock(directory: JobDirectory, inherited: int) -> int | None:
+    """Return the descriptor of the directory's lock, held; None when somebody else holds it or there is no directory.
+
+    An inherited descriptor counts only if it is open on this directory's lock file and holds the lock.
+    """
+    try:
+        if inherited < 0:
+            return directory.try_lock()
+        if not lock_inherited(inherited, directory.path / "lock"):
+            return None
+    except OSError:
+        return None
+    os.set_inheritable(inherited, False)
+    return inherited

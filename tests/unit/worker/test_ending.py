@@ -9,8 +9,11 @@ import pytest
 
 from candela_processes.jobs.directory import AttemptDirectory, JobDirectory, Outcome, write_json
 from candela_processes.worker import ending
+from candela_processes.worker.cause import Evidence
 from candela_processes.worker.child import environment
-from candela_processes.worker.ending import Evidence, Verdict, decide, take_lock, write
+from candela_processes.worker.ending import Verdict, decide, write
+from candela_processes.worker.supervisor import take_lock
+from candela_processes.worker.wake import poke
 
 CALM = Evidence(0, 0)
 
@@ -39,7 +42,15 @@ def test_written_result_stands(attempt: AttemptDirectory) -> None:
         assert decide(attempt, verdict, -signal.SIGKILL, CALM, {}) == own
 
 
-@pytest.mark.parametrize("other", [Outcome(job="other", attempt=1), Outcome(job="job", attempt=2)])
+@pytest.mark.parametrize(
+    "other",
+    [
+        Outcome(job="other", attempt=1),
+        Outcome(job="job", attempt=2),
+        Outcome(job="job", attempt=1, error={}),
+        Outcome(job="job", attempt=1, error=["x"]),  # type: ignore[arg-type]
+    ],
+)
 def test_result_of_another_attempt_does_not_count(attempt: AttemptDirectory, other: Outcome) -> None:
     write_json(attempt.result, other)
     assert detail(decide(attempt, Verdict(), 0, CALM, {})) == "The process ended with code 0 without a result."
@@ -130,7 +141,7 @@ def test_poke_without_a_dispatcher_is_of_no_consequence(
     directory: JobDirectory, prepare: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     prepare(directory.path.parent.parent)
-    ending.poke(directory)
+    poke(directory)
     assert capsys.readouterr() == ("", "")
 
 
