@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from candela_processes.errors import InvalidInput
 from candela_processes.process import Workdir
 from candela_processes.processes.change_maps import Counted, MagnitudeStore, write_changes, write_magnitude
 from candela_processes.processes.change_method import Solution, solve
@@ -66,7 +67,7 @@ def map_couple(task: CoupleTask, workdir: Workdir, span: Span) -> CoupleMaps:
     say(f"Couple {task.number}: {task.titles[0]} to {task.titles[1]}")
     changes, magnitude = (workdir.outputs / f"{name}_{task.number}.tif" for name in ("changes", "magnitude"))
     areas = pixel_area_km2(task.couple.grid)
-    solution = solve(task.couple, task.inputs, span.part(0.0, 0.5))
+    solution = _solved(task, span.part(0.0, 0.5))
     store = MagnitudeStore.create(workdir.scratch, task.couple.grid)
     part = span.part(0.5, 0.75)
     observed = write_magnitude(
@@ -80,6 +81,15 @@ def map_couple(task: CoupleTask, workdir: Workdir, span: Span) -> CoupleMaps:
     report = _report(task, solution, level, observed, changed)
     _say_result(report)
     return CoupleMaps(task, changes, magnitude, report)
+
+
+def _solved(task: CoupleTask, span: Span) -> Solution:
+    """Solve the couple; an InvalidInput says in which couple the trouble is."""
+    try:
+        return solve(task.couple, task.inputs, span)
+    except InvalidInput as error:
+        where = f"couple {task.number}, {task.titles[0]} to {task.titles[1]}"
+        raise InvalidInput(error.name, f"{where}: {error.problem}") from error
 
 
 def _report(task: CoupleTask, solution: Solution, level: Level, observed: Counted, changed: Counted) -> CoupleReport:

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
+from jsonschema.validators import validator_for
 from pydantic import ValidationError
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
 
 from candela_processes import catalog
 from candela_processes.errors import ProcessesError, SettingsError
@@ -34,11 +37,15 @@ every_process = pytest.mark.parametrize("process", PROCESSES, ids=lambda process
 
 
 @pytest.fixture(scope="session")
-def process_schema() -> Draft7Validator:
-    """The schema of a process description, OGC 18-062r2."""
-    schema = json.loads((HERE / "schemas" / "process.json").read_text())
-    Draft7Validator.check_schema(schema)
-    return Draft7Validator(schema)
+def process_schema() -> Any:
+    """The schema of a process description, OGC 18-062r2, with the files that it refers to."""
+    schemas = {path.name: json.loads(path.read_text()) for path in (HERE / "schemas").glob("*.json")}
+    registry: Registry[Any] = Registry().with_resources(
+        (name, Resource.from_contents(schema, default_specification=DRAFT202012)) for name, schema in schemas.items()
+    )
+    kind = validator_for(schemas["process.json"])
+    kind.check_schema(schemas["process.json"])
+    return kind(schemas["process.json"], registry=registry)
 
 
 def parts(document: Any) -> Iterator[Any]:
@@ -68,7 +75,7 @@ def test_names_are_unique() -> None:
 
 
 @every_process
-def test_the_description_is_valid(process: Process, process_schema: Draft7Validator) -> None:
+def test_the_description_is_valid(process: Process, process_schema: Any) -> None:
     description = json.loads(json.dumps(describe(process), allow_nan=False))
     process_schema.validate(description)
     process_schema.validate(summarize(process))
@@ -169,3 +176,12 @@ def _draft_7(schema: Any) -> Any:
         if plain.get(flag) is True:
             plain[flag] = plain.pop(bound)
     return plain
+
+
+def test_the_schema_refuses_what_is_wrong(process_schema: Any) -> None:
+    right = json.loads(json.dumps(describe(PROCESSES[0])))
+    assert process_schema.is_valid(right)
+    assert not process_schema.is_valid({name: value for name, value in right.items() if name != "id"})
+    assert not process_schema.is_valid({**right, "jobControlOptions": ["now"]})
+    assert not process_schema.is_valid({**right, "inputs": {"text": {"title": "without schema"}}})
+    assert not process_schema.is_valid({**right, "inputs": {"text": {"schema": {"type": ["string", "null"]}}}})

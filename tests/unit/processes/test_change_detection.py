@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 from scipy.ndimage import gaussian_filter, shift
+from scipy.stats import chi2
 
 from candela_processes.processes.change_detection import CHANGE_DETECTION
 from candela_processes.processes.change_report import REPORT_SCHEMA
@@ -89,6 +90,26 @@ def test_taizhou_by_other_rules(
     found = scored(outcome.map(), data)
     assert found[0] == pytest.approx(accuracy, abs=0.0015)
     assert found[1] == pytest.approx(kappa, abs=0.003)
+
+
+def test_taizhou_by_change_vectors_and_their_law(run_process: Any, data: Path) -> None:
+    """The whole of CVA with scaled_chi2, written out with numpy and scipy."""
+    scores = []
+    for name in ("2000TM", "2003TM"):
+        with rasterio.open(data / "landsat_taizhou" / name) as dataset:
+            bands = dataset.read().reshape(6, -1).astype(float)
+        scores.append((bands - bands.mean(axis=1, keepdims=True)) / bands.std(axis=1, keepdims=True))
+    difference = scores[1] - scores[0]
+    squares = (difference**2).sum(axis=0)
+    covariance = np.cov(difference)
+    freedom = np.trace(covariance) ** 2 / np.trace(covariance @ covariance)
+    level = np.sqrt(np.median(squares) / chi2.median(freedom) * chi2.isf(1e-4, freedom))
+    outcome = run_process(CHANGE_DETECTION, **TAIZHOU, method="cva")
+    used = outcome.report["couples"][0]["threshold"]
+    assert used["degrees_of_freedom"] == pytest.approx(freedom, rel=1e-6)
+    assert used["value"] == pytest.approx(level, rel=1e-5)
+    assert np.allclose(outcome.map(output="magnitude").ravel(), np.sqrt(squares), rtol=1e-4, atol=1e-5)
+    assert outcome.map().sum() == pytest.approx((squares > level**2).sum(), abs=2)
 
 
 def test_chi2_without_scale_is_called_unreliable(run_process: Any, data: Path) -> None:

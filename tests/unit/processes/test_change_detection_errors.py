@@ -120,6 +120,15 @@ def test_nothing_but_nodata(run_process: Any, write_image: Any, noisy: Copy) -> 
     assert "no pixel is valid" in error.problem
 
 
+def test_the_couple_with_the_trouble_is_named(run_process: Any, write_image: Any, noisy: Copy) -> None:
+    images = [noisy(seed) for seed in range(3)]
+    images[2][1] = 5
+    paths = [str(write_image(f"{number}.tif", image)) for number, image in enumerate(images)]
+    error = refused(run_process, images=paths, dates=["2001", "2002", "2003"])
+    assert error.name == "bands"
+    assert error.problem.startswith("couple 2, 2002 to 2003: band 2 of the later image")
+
+
 def test_too_few_pixels(run_process: Any, write_image: Any, noisy: Copy) -> None:
     paths = [str(write_image(f"{seed}.tif", noisy(seed)[:, :7, :7])) for seed in (1, 2)]
     error = refused(run_process, images=paths)
