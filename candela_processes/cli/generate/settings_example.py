@@ -67,6 +67,8 @@ def _value(info: FieldInfo) -> str:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         separator = os.pathsep if value and isinstance(value[0], Path) else ","
         return separator.join(map(str, value))

@@ -148,7 +148,7 @@ def test_poke_without_a_dispatcher_is_of_no_consequence(
 def test_environment_is_an_allow_list(directory: JobDirectory) -> None:
     parent = {
         "PATH": "/bin",
-        "HOME": "/home/user",
+        "HOME": "/var/people/user",
         "PYTHONPATH": "plugins:/absolute",
         "CANDELA_DATABASE_URL": "secret",
         "CANDELA_PRIVATE_HOSTS": "geo.local",
@@ -164,7 +164,7 @@ def test_environment_is_an_allow_list(directory: JobDirectory) -> None:
         "TMPDIR": scratch,
         "PYTHONPATH": f"{Path('plugins').absolute()}:/absolute",
         "CANDELA_PRIVATE_HOSTS": "geo.local",
-        "NUMBA_CACHE_DIR": "/home/user/.cache/candela_processes/numba",
+        "NUMBA_CACHE_DIR": "/var/people/user/.cache/candela_processes/numba",
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
         "CANDELA_ATTEMPT": "job/1",

@@ -51,8 +51,8 @@ def test_sizes_add_up(tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
 
 
 def test_paths_are_hidden_the_longest_first(tmp_path: Path) -> None:
-    hidden = {"/work": "...", "/work/job/": "", "/data/secret.tif": "shown.tif"}
-    text = logged(tmp_path / "log", b"/work/job/a /work/job /work/x /data/secret.tif\n", hidden=hidden)
+    hidden = {"/jobs": "...", "/jobs/job/": "", "/data/secret.tif": "shown.tif"}
+    text = logged(tmp_path / "log", b"/jobs/job/a /jobs/job /jobs/x /data/secret.tif\n", hidden=hidden)
     assert text == b"a .../job .../x shown.tif\n"
 
 
