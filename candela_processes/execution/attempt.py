@@ -35,7 +35,10 @@ _SAID_OF_A_DEFECT: Final = "The process failed with an error of its own; the ope
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What one execution works with; `hear` is told of progress besides the files."""
+    """What one execution works with; `hear` is told of progress besides the files.
+
+    `alone`: this operating-system process does nothing else, so what it uses is what the job uses.
+    """
 
     directory: JobDirectory
     number: int
@@ -43,6 +46,7 @@ class Attempt:
     policy: PolicySource
     say: Say
     hear: Progress | None = None
+    alone: bool = True
 
     @property
     def folder(self) -> AttemptDirectory:
@@ -66,7 +70,7 @@ def execute(attempt: Attempt) -> Outcome:
         said = _as_error(error, attempt.folder)
         attempt.say(f"failed: {said.detail}")
         LOGGER.error("attempt %d failed: %s", attempt.number, said.title, exc_info=error)
-        return failed(attempt.directory.job_id, attempt.number, said, usage=_usage(began))
+        return failed(attempt.directory.job_id, attempt.number, said, usage=_usage(began, attempt.alone))
 
 
 def _run(attempt: Attempt, progress: ProgressWriter, began: float) -> Outcome:
@@ -89,7 +93,7 @@ def _run(attempt: Attempt, progress: ProgressWriter, began: float) -> Outcome:
         outputs=outputs,
         software=software(process.id, process.version),
         inputs=staged.digests,
-        usage=_usage(began),
+        usage=_usage(began, attempt.alone),
     )
 
 
@@ -145,8 +149,10 @@ def _filled_the_disk(error: BaseException, folder: AttemptDirectory) -> bool:
     return is_disk_full(folder.path)
 
 
-def _usage(began: float) -> dict[str, float]:
-    """Return wall and processor seconds and the largest resident memory (bytes) of this process and its children."""
+def _usage(began: float, alone: bool) -> dict[str, float]:
+    """Return wall seconds and, `alone`, processor seconds and peak resident bytes of this process and its children."""
+    if not alone:
+        return {"seconds": round(time.monotonic() - began, 3)}
     own, below = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "seconds": round(time.monotonic() - began, 3),

@@ -38,6 +38,7 @@ def run_inline(process: Process, directory: JobDirectory, attempt: int, progress
                 policy=lambda: FetchPolicy.from_settings(settings.load()),
                 say=lambda line: print(line, file=log),
                 hear=progress,
+                alone=False,
             )
         )
     write_result(folder, outcome)

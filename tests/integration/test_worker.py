@@ -376,6 +376,14 @@ def test_attempt_is_never_run_twice(job: Callable[..., Job]) -> None:
     assert "started before" in one.directory.attempt(1).worker_log.read_text()
 
 
+def test_of_many_workers_one_runs_the_attempt(job: Callable[..., Job]) -> None:
+    one = job("fine")
+    workers = [one.start() for _ in range(4)]
+    codes = sorted(worker.wait(PATIENCE) for worker in workers)
+    assert codes == [EXIT_DONE, EXIT_INTERNAL, EXIT_INTERNAL, EXIT_INTERNAL]
+    assert one.outcome().error is None
+
+
 def test_locked_directory_is_left_alone(job: Callable[..., Job]) -> None:
     one = job("fine")
     with one.directory.locked():

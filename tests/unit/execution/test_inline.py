@@ -51,6 +51,7 @@ def test_same_directory_as_any_job(directory: JobDirectory) -> None:
     assert attempt.worker.exists()
     assert attempt.process_log.read_text() == "  5 % running\n 99 % checking outputs\n"
     assert not attempt.scratch.exists()
+    assert outcome.usage.keys() == {"seconds"}  # memory and processor time are the whole server's
 
 
 def test_error_is_recorded(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from candela_processes.errors import InvalidInput
 from candela_processes.process import Reference
@@ -98,6 +100,40 @@ def test_missing_and_outside_are_told_alike(root: Path) -> None:
             resolved(href, root)
         details.add(caught.value.detail)
     assert len(details) == 1
+
+
+PIECES = st.sampled_from(
+    [
+        "..",
+        ".",
+        "/",
+        "//",
+        "%2e%2e",
+        "%2f",
+        "%00",
+        "\\",
+        "~",
+        "file:",
+        "file://",
+        "localhost",
+        "root",
+        "out",
+        "link.tif",
+    ]
+    + ["secret.tif", "inner", "a b.tif", "a%20b.tif", "etc", "passwd", "proc/self/root"]
+)
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])  # type: ignore[untyped-decorator, unused-ignore]
+@given(pieces=st.lists(PIECES, min_size=1, max_size=8), absolute=st.booleans())  # type: ignore[untyped-decorator, unused-ignore]
+def test_nothing_leads_out_of_the_root(root: Path, pieces: list[str], absolute: bool) -> None:
+    href = (str(root) + "/" if absolute else "") + "/".join(pieces)
+    try:
+        found = resolved(href, root)
+    except InvalidInput:
+        return
+    assert Path(found.path).resolve().is_relative_to(root)
+    assert found.url == ""
 
 
 def test_without_roots_there_are_no_local_files(root: Path) -> None:
