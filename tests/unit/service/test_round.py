@@ -63,7 +63,7 @@ class StandInRunner:
         return True
 
     def observe(self) -> Iterator[Observation]:
-        return iter([Observation(handle=handle, state=state) for handle, state in self.states.items()])
+        return iter([Observation(handle=handle, state=state) for handle, state in dict(self.states).items()])
 
     def stop(self, handle: Handle) -> None:
         self.stopped.append(handle)

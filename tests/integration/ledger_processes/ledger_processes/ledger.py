@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from ledger_processes import LedgerInputs
-
 from candela_processes.errors import InvalidInput
 from candela_processes.process import Progress, Workdir
+from ledger_processes import LedgerInputs
 
 
 def run(inputs: LedgerInputs, workdir: Workdir, progress: Progress) -> Mapping[str, Any]:
