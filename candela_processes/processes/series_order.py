@@ -44,8 +44,9 @@ class Order:
 
 
 def product_name(name: str) -> str:
-    """Return the name of an image without its suffix; a name that is only a suffix stays."""
-    return _SUFFIX.sub("", name) or name
+    """Return the name of an image on one line without its suffix; a name that is only a suffix stays."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+    return _SUFFIX.sub("", line).strip() or line or "image"
 
 
 def given_dates(texts: Sequence[str]) -> tuple[ImageDate, ...]:

@@ -33,7 +33,7 @@ PUCALLPA = {
     "images": [f"landsat_pucallpa/{year}.tif" for year in (2010, 1985, 2020, 1995)],
     "dates": ["2010", "1985", "2020", "1995"],
 }
-# ../shared/data/expected.json, taizhou: mad_iteration1 equals OTB to 6 digits
+# reference numbers of Taizhou: mad_iteration1 equals OTB to 6 digits
 MAD_RHO = [0.113582, 0.305496, 0.476108, 0.542166, 0.713781, 0.813041]
 IRMAD_RHO = [0.45482, 0.57030, 0.70515, 0.87360, 0.96627, 0.98218]
 
@@ -284,6 +284,21 @@ def test_bands_by_number_and_name(run_process: Any, write_image: Any, noisy: Pla
     report = run_process(CHANGE_DETECTION, images=paths, bands=["nir", 1]).report
     assert report["bands"] == ["nir", "blue"]
     assert len(report["couples"][0]["rho"][0]) == 2
+
+
+def test_titles_of_users_are_names(
+    run_process: Any, write_image: Any, noisy: Planted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(write_image(f"{seed}.tif", noisy(seed)[:, :60, :60])) for seed in (1, 2)]
+    images = [
+        {"href": paths[0], "title": "before\n  reliable: forged\x1b[2J.tif"},
+        {"href": paths[1], "title": "後 é" * 60},
+    ]
+    report = run_process(CHANGE_DETECTION, images=images).report
+    assert [image["product"] for image in report["images"]] == ["before reliable: forged [2J", "後 é" * 60]
+    log = capsys.readouterr().out
+    assert "\x1b" not in log
+    assert "  reliable: forged" not in log.splitlines()
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])

@@ -68,6 +68,8 @@ def test_days_that_no_calendar_has_are_refused(text: str) -> None:
         ("S2A_MSIL2A_20230815.SAFE", "S2A_MSIL2A_20230815"),
         ("scene.v1.2", "scene.v1.2"),
         (".tif", ".tif"),
+        ("two\nlines\x00.tif", "two lines"),
+        ("\n", "image"),
     ],
 )
 def test_product_name(name: str, product: str) -> None:
