@@ -1,5 +1,7 @@
 """Results: raw, document, multipart, by reference; single files with ranges."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 from collections.abc import Callable
@@ -24,7 +26,7 @@ def parsed(reply: Reply) -> Message[str, str]:
 
 def parts(message: Message[str, str]) -> list[Message[str, str]]:
     assert message.is_multipart()
-    return cast(list[Message[str, str]], message.get_payload())
+    return cast("list[Message[str, str]]", message.get_payload())
 
 
 def document(site: Site, outputs: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
