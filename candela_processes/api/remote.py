@@ -5,7 +5,9 @@ Works with any conforming server: it follows links and the standard's paths, and
 
 from __future__ import annotations
 
+import base64
 import json
+import mimetypes
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -58,10 +60,13 @@ class Server:
         return document
 
     def submit(self, process_id: str, inputs: Mapping[str, Any]) -> RemoteJob:
-        """Start a job asynchronously."""
-        path = f"/processes/{quote(process_id, safe='')}/execution"
-        body = {"inputs": dict(inputs), "response": "document"}
-        answer = self.request("POST", path, body, {"Prefer": "respond-async"})
+        """Start a job asynchronously; outputs are asked for by reference where the process offers that."""
+        path = f"/processes/{quote(process_id, safe='')}"
+        body: dict[str, Any] = {"inputs": dict(inputs), "response": "document"}
+        description = self.document(path)
+        if "reference" in description.get("outputTransmission", []):
+            body["outputs"] = {name: {"transmissionMode": "reference"} for name in description["outputs"]}
+        answer = self.request("POST", f"{path}/execution", body, {"Prefer": "respond-async"})
         location = answer.headers.get("Location")
         if not location:
             raise Unavailable("The server ran the process at once and kept no job.")
@@ -110,24 +115,31 @@ class RemoteJob:
         status: dict[str, Any] = self.server.request("DELETE", self.url).json()
         return status
 
-    def files(self) -> dict[str, list[str]]:
-        """Return the URLs of every output of a finished job, by output id."""
-        found: dict[str, list[str]] = {}
-        for link in self.status().get("links", []):
-            if link.get("rel") == "item" and "/results/" in link["href"]:
-                output = link["href"].partition("/results/")[2].partition("/")[0]
-                found.setdefault(output, []).append(link["href"])
-        return found
-
     def results(self) -> dict[str, Any]:
-        """Return the results document."""
+        """Return the results document: values, qualified values or links by output id."""
         return self.server.document(f"{self.url}/results")
 
+    def files(self) -> dict[str, list[str]]:
+        """Return the URLs of the outputs that are given by reference, by output id."""
+        found = {}
+        for name, entry in self.results().items():
+            links = [part["href"] for part in _parts(entry) if isinstance(part, dict) and "href" in part]
+            if links:
+                found[name] = links
+        return found
+
     def download(self, folder: str | Path) -> list[Path]:
-        """Store every output below `folder` under the name that the server gives; returns the paths."""
+        """Store every output below `folder`: files under the server's names, values as `<output>[_<n>].<ext>`."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        return [self._store(href, target) for hrefs in self.files().values() for href in hrefs]
+        stored = []
+        for name, entry in self.results().items():
+            parts = _parts(entry)
+            for number, part in enumerate(parts, 1):
+                label = name if len(parts) == 1 else f"{name}_{number}"
+                linked = isinstance(part, dict) and "href" in part
+                stored.append(self._store(part["href"], target) if linked else _store_value(part, target, label))
+        return stored
 
     def _store(self, href: str, folder: Path) -> Path:
         answer = self.server.request("GET", href)
@@ -138,6 +150,27 @@ class RemoteJob:
             for chunk in answer.stream(1024 * 1024):
                 sink.write(chunk)
         return temporary.replace(folder / name)
+
+
+def _parts(entry: Any) -> list[Any]:
+    """Return the files of an array output, or the one entry."""
+    files = isinstance(entry, list) and all(
+        isinstance(part, dict) and {"href", "value"} & part.keys() for part in entry
+    )
+    return entry if files else [entry]
+
+
+def _store_value(entry: Any, folder: Path, label: str) -> Path:
+    """Write a value that came inside the document: base64 as bytes, anything else as JSON."""
+    qualified = isinstance(entry, dict) and "value" in entry and "mediaType" in entry
+    if qualified and entry.get("encoding") == "base64":
+        media_type = str(entry["mediaType"]).partition(";")[0]
+        path = folder / f"{label}{mimetypes.guess_extension(media_type) or '.bin'}"
+        path.write_bytes(base64.b64decode(entry["value"]))
+        return path
+    path = folder / f"{label}.json"
+    path.write_text(json.dumps(entry["value"] if qualified else entry, ensure_ascii=False), encoding="utf-8")
+    return path
 
 
 def submit(server: str, process_id: str, **inputs: Any) -> RemoteJob:

@@ -119,7 +119,10 @@ class Tour:
 
     def _follow(self, job: RemoteJob) -> None:
         with Bar(sys.stderr, "  ") as bar:
-            status = job.wait(bar)
+            self._finish(job, bar)
+
+    def _finish(self, job: RemoteJob, bar: Bar | None = None) -> None:
+        status = job.wait(bar)
         if status["status"] != "successful":
             raise SettingsError(f"The job ended {status['status']}: {status.get('message', '')}")
 
@@ -139,19 +142,20 @@ class Tour:
             images = ["landsat_taizhou/2000TM", "landsat_taizhou/2003TM"]
             inputs = {"images": images, "dates": ["2000-03-17", "2003-02-06"], **options}
             change = self.client.submit("ChangeDetection", inputs)
-            self._follow(change)
+            self._finish(change)
             accuracy = self._assess(change)
             say(f"  {name:<22} {accuracy['overall_accuracy']:>17.4f} {accuracy['kappa']:>8.4f}")
 
-    def _assess(self, change: RemoteJob) -> dict[str, Any]:
+    def _assess(self, change: RemoteJob) -> dict[str, float]:
         inputs = {
             "map": {"href": f"{change.url}/results/changes/1"},
             "changed": "landsat_taizhou/change.bmp",
             "unchanged": "landsat_taizhou/unchanged.bmp",
         }
         job = self.client.submit("AssessChange", inputs)
-        self._follow(job)
-        return report_of(job)
+        self._finish(job)
+        accuracy: dict[str, float] = report_of(job)["accuracy"]
+        return accuracy
 
     def farewell(self, river: RemoteJob, *, once: bool) -> None:
         """Say where the results are and how to ask for more."""
