@@ -132,6 +132,8 @@ class Tour:
                 f"  {couple.get('start_date', '')} to {couple.get('end_date', '')}: "
                 f"{couple['changed_share']:6.2%} changed, mapped area {couple['mapped_area_km2']:.0f} km2"
             )
+            if not couple["reliable"]:
+                say(f"    to be read with care: {couple['reason']}")
 
     def taizhou(self) -> None:
         """Run three methods on a pair with reference samples and print their accuracies."""

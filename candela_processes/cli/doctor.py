@@ -97,6 +97,6 @@ def _inputs(assembly: Assembly) -> Finding:
 
 
 def _raster() -> str:
-    from candela_processes.raster.environment import library_versions
+    from candela_processes.raster.drivers import library_versions
 
     return ", ".join(f"{name} {version}" for name, version in library_versions().items())

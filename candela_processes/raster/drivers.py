@@ -156,3 +156,8 @@ def _refuse_short_file(dataset: DatasetReader, path: Path, name: str) -> None:
             file.seek(max(0, size - PNG_TAIL))
             if PNG_END not in file.read():
                 raise InvalidInput(name, f"{path.name} is truncated: the chunk that ends a PNG is missing.")
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of rasterio and of the GDAL inside it."""
+    return {"rasterio": rasterio.__version__, "GDAL": rasterio.__gdal_version__}
