@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .conftest import Site
 from .own_checks import CHECKS, run_checks
-from .test_serve import Serving
+from .web import serving
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, str]]]:
-    folder: Path = tmp_path_factory.mktemp("own-checks")
-    site = Site(folder)
-    serving = Serving(site)
-    try:
-        yield run_checks(serving.url)
-    finally:
-        serving.close()
-        site.close()
+    with serving(tmp_path_factory.mktemp("own-checks")) as web:
+        yield run_checks(web.url)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in CHECKS])
