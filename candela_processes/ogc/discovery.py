@@ -76,7 +76,7 @@ def processes(face: Face, request: Request) -> Response:
     begin = names.index(after) + 1 if after in names else 0
     shown = every[begin : begin + size]
     to = face.addresses(request)
-    links = to.self_links("processes")
+    links = to.self_links("processes", query=request.args.to_dict())
     if begin + size < len(every):
         query = {"limit": str(size), "after": shown[-1].id}
         links.append({"rel": "next", "href": to.url("processes", query=query), "type": "application/json"})

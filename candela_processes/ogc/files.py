@@ -15,6 +15,7 @@ from candela_processes.jobs.directory import OutputFile
 from candela_processes.service.results import Results
 
 SHOWN_INLINE: Final = ("image/png", "image/jpeg", "application/json", "application/geo+json", "text/plain", "text/csv")
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]")
 _ONE_RANGE: Final = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})")
 
 
@@ -40,14 +41,19 @@ def file_response(request: Request, results: Results, file: OutputFile) -> Respo
 
 
 def file_headers(file: OutputFile) -> dict[str, str]:
-    """Return the headers that say what a file is; the name is made by the server and needs no escaping."""
+    """Return the headers that say what a file is; a worker named it, so only plain letters of the name are kept."""
     bare = file.media_type.partition(";")[0].strip()
     disposition = "inline" if bare in SHOWN_INLINE else "attachment"
     charset = "; charset=utf-8" if bare.startswith("text/") and "charset" not in file.media_type else ""
     return {
         "Content-Type": file.media_type + charset,
-        "Content-Disposition": f'{disposition}; filename="{file.path.rpartition("/")[2]}"',
+        "Content-Disposition": f'{disposition}; filename="{public_name(file)}"',
     }
+
+
+def public_name(file: OutputFile) -> str:
+    """Return the name of a file that may stand in a header as it is."""
+    return _NOT_PLAIN.sub("_", file.path.rpartition("/")[2])
 
 
 def _with_plain_range(environ: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def jobs(face: Face, request: Request) -> Response:
     arguments = dict(request.args.lists())
     page = face.service.jobs(face.identify(request), job_query(arguments, face.service.catalog))
     to = face.addresses(request)
-    links = to.self_links("jobs")
+    links = to.self_links("jobs", query={name: ",".join(values) for name, values in arguments.items()})
     if page.next:
         links.append(_next_page(to, arguments, page.next))
     return _fresh(face.answer(request, job_list(page.jobs, links, to), "jobs.html", jobs=page.jobs))

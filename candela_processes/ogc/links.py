@@ -36,16 +36,12 @@ class Addresses:
         link = {"rel": rel, "href": self.url(*parts), "type": media_type}
         return link | ({"title": title} if title else {})
 
-    def self_links(self, *parts: str, form: str = "json") -> list[Link]:
+    def self_links(self, *parts: str, query: Mapping[str, str] | None = None) -> list[Link]:
         """Return `self` and `alternate` links of a resource that has a JSON form and a page."""
-        kinds = {"json": JSON, "html": HTML}
+        kept = {name: value for name, value in (query or {}).items() if name != "f"}
         return [
-            {
-                "rel": "self" if kind == form else "alternate",
-                "href": self.url(*parts, query={"f": kind}),
-                "type": kinds[kind],
-            }
-            for kind in ("json", "html")
+            {"rel": rel, "href": self.url(*parts, query={**kept, "f": form}), "type": media_type}
+            for rel, form, media_type in (("self", "json", JSON), ("alternate", "html", HTML))
         ]
 
 

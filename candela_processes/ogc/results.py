@@ -16,7 +16,7 @@ from flask import Request, Response
 
 from candela_processes.execution.verify import open_output
 from candela_processes.jobs.directory import OutputFile
-from candela_processes.ogc.files import file_response
+from candela_processes.ogc.files import file_response, public_name
 from candela_processes.ogc.links import RESULTS_REL, Addresses, Link
 from candela_processes.ogc.multipart import Multipart, Part
 from candela_processes.ogc.negotiation import JSON
@@ -76,7 +76,7 @@ class ResultsFace:
         """Return the link to one file."""
         number = (str(file.n),) if file.n else ()
         href = self.to.url("jobs", self.results.job.id, "results", file.output, *number)
-        return {"href": href, "type": file.media_type, "title": file.path.rpartition("/")[2]}
+        return {"href": href, "type": file.media_type, "title": public_name(file)}
 
     def _wanted(self) -> dict[str, tuple[Sequence[OutputFile], OutputRequest]]:
         requests = requested_outputs(self.results.job.request)

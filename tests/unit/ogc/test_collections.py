@@ -95,3 +95,13 @@ def test_what_cannot_be_loaded_is_503(make_site: Callable[..., Site], tmp_path: 
     (tmp_path / "run").write_text("a file where a folder is needed")
     reply = site.get("/collections")
     assert (reply.status_code, reply.json["status"]) == (503, 503)
+
+
+def test_the_shipped_example_is_a_configuration(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[3] / "config" / "pygeoapi.yml"
+    assert effective_configuration(Settings(workspace=tmp_path, pygeoapi_config=shipped))["resources"] == {}
+    uncommented = [line.removeprefix("# ") for line in shipped.read_text().splitlines() if line.startswith("# ")]
+    example = tmp_path / "example.yml"
+    example.write_text("\n".join(uncommented[uncommented.index("resources:") :]))
+    resources = effective_configuration(Settings(workspace=tmp_path, pygeoapi_config=example))["resources"]
+    assert resources["sites"]["providers"][0]["name"] == "GeoJSON"

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from candela_processes.ogc.describe import describe
 from candela_processes.ogc.routes import ROUTES
@@ -174,6 +176,28 @@ def test_forwarded_headers_of_anybody_are_not_believed(site: Site) -> None:
 
 def test_a_trailing_slash_changes_nothing(site: Site) -> None:
     assert site.get("/processes/").json == site.get("/processes").json
+
+
+_HEADERS = st.dictionaries(
+    st.sampled_from(["Accept", "Range", "If-None-Match", "If-Range", "If-Modified-Since", "Prefer", "Host", "Origin"]),
+    st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30)
+    | st.sampled_from(["bytes=0-", "*/*;q=x", "text/html;q=0", "respond-async", "é"]),
+)
+_PATHS = st.sampled_from(["/", "/jobs", "/processes", "/processes/echo", "/jobs/x", "/openapi", "/metrics", "/nothing"])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=_PATHS, headers=_HEADERS, query=st.dictionaries(st.text(max_size=6) | st.just("f"), st.text(max_size=9)))
+def test_no_header_and_no_query_makes_the_server_fail(
+    site: Site, path: str, headers: dict[str, str], query: dict[str, str]
+) -> None:
+    reply = site.client.get(path, headers=headers, query_string=query)
+    assert reply.status_code < 500, reply.text
+
+
+def test_links_of_a_list_keep_its_filters(site: Site) -> None:
+    links = site.get("/jobs?status=failed&status=running&limit=3&f=json").json["links"]
+    assert links[0]["href"] == f"{ROOT}/jobs?status=failed%2Crunning&limit=3&f=json"
 
 
 def test_every_address_and_method_is_ours_or_the_collections(site: Site) -> None:

@@ -182,6 +182,21 @@ _JSON = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    inputs=st.fixed_dictionaries(
+        {"text": st.text(max_size=9)},
+        optional={"either": _JSON, "numbers": _JSON, "record": _JSON, "area": _JSON, "image": _JSON},
+    )
+)
+def test_what_is_accepted_comes_back(site: Site, inputs: dict[str, Any]) -> None:
+    reply = site.execute("echo", {"inputs": inputs, "response": "document"})
+    assert reply.status_code in (200, 400), (inputs, reply.text)
+    if reply.status_code == 200:
+        assert reply.json["text"] == inputs["text"]
+        assert reply.json["inputCount"] == len(inputs)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=_JSON | st.fixed_dictionaries({"inputs": st.dictionaries(_NAMES, _JSON, max_size=4)}))
 def test_no_body_makes_the_server_fail(site: Site, body: Any) -> None:
