@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         gt=0,
         description="Largest output embedded in a document; larger ones become links (bytes).",
     )
-    web_threads: int = Field(default=16, ge=2, le=512, description="Threads per web process; half may wait for jobs.")
+    web_threads: int = Field(default=32, ge=2, le=512, description="Threads per web process; half may wait for jobs.")
     web_workers: int = Field(default=1, ge=1, le=64, description="Web processes.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe level logged."

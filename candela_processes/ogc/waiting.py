@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-QUEUE_SECONDS: Final = 1.0
-RESERVED_THREADS: Final = 2
+QUEUE_SECONDS: Final = 5.0
+RESERVED_SHARE: Final = 8
 
 
 class WaitingRoom:
-    """Half of the threads may wait for jobs; some more stand in line for a short time; two always stay free."""
+    """Half of the threads may wait for jobs, most others stand in line for a short time, an eighth stays free."""
 
     def __init__(self, threads: int, queue_seconds: float = QUEUE_SECONDS) -> None:
         """Divide `threads`; a request stands in line for at most `queue_seconds`."""
         seats = max(1, threads // 2)
         self._seats = threading.Semaphore(seats)
-        self._line = threading.Semaphore(max(0, threads - seats - RESERVED_THREADS))
+        self._line = threading.Semaphore(max(0, threads - seats - max(2, threads // RESERVED_SHARE)))
         self._queue_seconds = queue_seconds
 
     @contextmanager
