@@ -30,6 +30,7 @@ def file_response(request: Request, results: Results, file: OutputFile) -> Respo
     response.headers.update(file_headers(file))
     response.content_length = file.size
     response.set_etag(file.sha256)
+    response.headers["Cache-Control"] = "no-cache"  # asked again each time: a dismissal takes the file away
     if results.job.finished is not None:
         response.headers["Last-Modified"] = http_date(results.job.finished)
     try:

@@ -56,7 +56,9 @@ def results(face: Face, request: Request, job_id: str) -> Response:
     if prefers_html(request):
         context = job_context(face.service, face.identify(request), found.results.job)
         return face.page(request, "results.html", job=found.results.job, **context)
-    return found.response()
+    response = found.response()
+    response.vary.add("Accept")
+    return response
 
 
 def output(face: Face, request: Request, job_id: str, output_id: str, number: str | None = None) -> Response:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from candela_processes.catalog import Catalog
 from candela_processes.dispatch.wake import wake
 from candela_processes.errors import InsufficientStorage, InternalError, InvalidInput, NoSuchJob
+from candela_processes.execution.beneath import NotPlain, open_beneath
 from candela_processes.identity import Principal
 from candela_processes.jobs.directory import ContractError, JobDirectory, JobInputs, Staging
 from candela_processes.jobs.record import Job, Mode, new_job
@@ -183,14 +184,16 @@ class Service:
     def log(self, principal: Principal, job_id: str) -> str:
         """Return the process log of the latest attempt (its last MiB); empty when there is none yet."""
         job = self.job(principal, job_id)
-        path = JobDirectory.of(self.settings.workspace, job.id).attempt(job.attempt).process_log
+        attempt = JobDirectory.of(self.settings.workspace, job.id).attempt(job.attempt)
         try:
-            with path.open("rb") as source:
-                size = source.seek(0, os.SEEK_END)
-                source.seek(max(0, size - LOG_BYTES))
-                return source.read().decode("utf-8", "replace")
-        except FileNotFoundError:
+            # the process may have put a link in the place of its log: it must not be followed
+            descriptor = open_beneath(attempt.path, str(attempt.process_log.relative_to(attempt.path)))
+        except NotPlain:
             return ""
+        with os.fdopen(descriptor, "rb") as source:
+            size = source.seek(0, os.SEEK_END)
+            source.seek(max(0, size - LOG_BYTES))
+            return source.read().decode("utf-8", "replace")
 
     def dismiss(self, principal: Principal, job_id: str) -> Job:
         """Dismiss a job: recorded first, then worker and files are removed by the dispatcher. Repeated: the same."""

@@ -1,5 +1,7 @@
 """Status, list, dismissal, logs; other people's jobs do not exist."""
 
+from pathlib import Path
+
 import pytest
 
 from candela_processes.jobs.record import Status
@@ -101,6 +103,16 @@ def test_the_log_is_plain_text(site: Site) -> None:
     reply = site.get(f"/jobs/{job.id}/logs")
     assert reply.content_type == "text/plain; charset=utf-8"
     assert "<b>bold</b>" in reply.text
+
+
+def test_a_log_that_became_a_link_is_not_followed(site: Site, tmp_path: Path) -> None:
+    job = site.make()
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    log = site.service.settings.workspace / "executions" / job.id / "attempts" / "1" / "logs" / "process.log"
+    log.unlink()
+    log.symlink_to(secret)
+    assert (site.get(f"/jobs/{job.id}/logs").status_code, site.get(f"/jobs/{job.id}/logs").text) == (200, "")
 
 
 def test_the_job_of_somebody_else_does_not_exist(site: Site) -> None:
