@@ -10,7 +10,7 @@ from candela_processes.identity import Principal
 from candela_processes.jobs.record import Mode
 from candela_processes.service.submission import OutputRequest, ResponseForm, Submission, Transmission
 
-MEMBERS: Final = ("inputs", "outputs", "response", "subscriber")
+MEMBERS: Final = ("inputs", "outputs", "response")
 OUTPUT_MEMBERS: Final = ("transmissionMode", "format")
 FORMAT_MEMBERS: Final = ("mediaType", "encoding", "schema")
 
@@ -19,9 +19,9 @@ def parse_execute(
     process_id: str, body: Mapping[str, Any], *, mode: Mode, principal: Principal, root: str
 ) -> Submission:
     """Return the submission; raises InvalidRequest or InvalidInput naming the member and what is allowed."""
-    _only(body, MEMBERS, "The execute request")
     if "subscriber" in body:
         raise InvalidRequest("subscriber: callbacks are not offered; poll the job or use 'Prefer: wait=…'.")
+    _only(body, MEMBERS, "The execute request")
     return Submission(
         process_id=process_id,
         inputs=_object(body, "inputs"),

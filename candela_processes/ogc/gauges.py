@@ -75,10 +75,17 @@ class Gauges(Collector):
         yield GaugeMetricFamily(
             "candela_dispatcher_lag_seconds", "How late the last dispatcher round began", beat.lag_seconds
         )
-        yield GaugeMetricFamily("candela_dispatcher_round_seconds", "Time of the last round", beat.round_seconds)
+        yield GaugeMetricFamily("candela_dispatcher_last_round_seconds", "Time of the last round", beat.round_seconds)
         yield GaugeMetricFamily(
             "candela_dispatcher_failed_rounds", "Rounds that failed in a row", float(beat.failed_rounds)
         )
+        done = GaugeMetricFamily(
+            "candela_dispatcher_actions_done", "What actions of the dispatcher came to", labels=("action", "outcome")
+        )
+        for action, outcomes in beat.actions.items():
+            for outcome, count in outcomes.items():
+                done.add_metric((action, outcome), count)
+        yield done
 
 
 def reason(error_type: str) -> str:

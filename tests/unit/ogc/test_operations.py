@@ -70,13 +70,23 @@ def test_requests_are_counted_by_route_never_by_address(site: Site) -> None:
 def test_the_dispatcher_shows_by_its_heartbeat(site: Site) -> None:
     assert ("candela_dispatcher_age_seconds",) not in samples(site)
     beat = Heartbeat(
-        pid=1, leader=True, time=time.time() - 50, lag_seconds=0.25, round_seconds=0.5, rounds=7, failed_rounds=2
+        pid=1,
+        leader=True,
+        time=time.time() - 50,
+        lag_seconds=0.25,
+        round_seconds=0.5,
+        rounds=7,
+        failed_rounds=2,
+        actions={"start": {"done": 3, "timed_out": 1}},
     )
     beat.write(site.service.settings.workspace)
     found = samples(site)
     assert found[("candela_dispatcher_age_seconds",)] >= 50
     assert found[("candela_dispatcher_lag_seconds",)] == 0.25
     assert found[("candela_dispatcher_failed_rounds",)] == 2
+    assert found[("candela_dispatcher_actions_done", "action=start", "outcome=timed_out")] == 1
+    families = [line for line in site.get("/metrics").text.splitlines() if line.startswith("# TYPE")]
+    assert len({line.split()[2] for line in families}) == len(families)
 
 
 def test_a_broken_heartbeat_breaks_nothing(site: Site) -> None:
