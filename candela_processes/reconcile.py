@@ -58,7 +58,7 @@ class Policy:
     longest_backoff: float = 300.0
     starting_seconds: float = 120.0
     linger_seconds: float = 30.0
-    inline_seconds: float = 5.0
+    inline_seconds: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

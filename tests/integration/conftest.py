@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +59,59 @@ def free_port() -> int:
     raise AssertionError("no free port")
 
 
+class Offspring:
+    """A process that the nursery forked."""
+
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self.pid = pid
+        self._nursery = nursery
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        if self._status is None:
+            self._status = self._nursery.ask({"status": self.pid})
+        return self._status
+
+    def wait(self) -> int:
+        wait_until(lambda: self.poll() is not None, "the process ended")
+        assert self._status is not None
+        return self._status
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+class Nursery:
+    """Forks commands from a process that has imported everything (see ledger_processes/nursery.py)."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ledger_processes.nursery"],
+            env={**os.environ, "PYTHONPATH": str(LEDGER_FOLDER)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, question: Any) -> Any:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Offspring:
+        question = {"start": list(arguments), "environment": dict(environment), "log": str(log)}
+        return Offspring(self, self.ask(question))
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
 class Site:
     """One workspace and everything that runs on it."""
 
-    def __init__(self, folder: Path, **overrides: Any) -> None:
+    def __init__(self, folder: Path, nursery: Nursery, **overrides: Any) -> None:
         self.folder = folder
         self.workspace = folder / "workspace"
         self.ledger = folder / "ledger"
@@ -81,7 +132,8 @@ class Site:
         self.store = SqlStore(self.settings.store_url)
         self.catalog = catalog.build((*catalog.BUILT_IN, ledger_process()))
         self.service = Service(settings=self.settings, catalog=self.catalog, store=self.store, metrics=Metrics())
-        self.dispatchers: list[subprocess.Popen[bytes]] = []
+        self.nursery = nursery
+        self.offspring: list[Offspring] = []
         self.jobs: list[str] = []
 
     @staticmethod
@@ -92,19 +144,15 @@ class Site:
         values = {f"CANDELA_{name.upper()}": str(value) for name, value in self.overrides.items()}
         return {**os.environ, "PYTHONPATH": str(LEDGER_FOLDER), **values}
 
-    def start_dispatcher(self, step: Step | str = "", **environment: str) -> subprocess.Popen[bytes]:
+    def start_dispatcher(self, step: Step | str = "") -> Offspring:
         """Start `candela dispatcher`; with `step` it kills itself there, once."""
+        return self.start("dispatcher", step=step)
+
+    def start(self, *arguments: str, step: Step | str = "") -> Offspring:
+        """Start a command in a process of its own; with `step` it, or what it starts, kills itself there, once."""
         fault = {"CANDELA_FAULT_STEP": str(step), "CANDELA_FAULT_MARKER": str(self.marker)} if step else {}
-        log = (self.folder / "dispatcher.log").open("ab")
-        with log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "candela_processes", "dispatcher"],
-                env={**self.environment(), **fault, **environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.dispatchers.append(process)
+        process = self.nursery.start(arguments, {**self.environment(), **fault}, self.folder / "commands.log")
+        self.offspring.append(process)
         return process
 
     def submit(self, act: str = "finish") -> Job:
@@ -157,9 +205,8 @@ class Site:
         wait_until(lambda: not self.remains(), "nothing is left over")
 
     def close(self) -> None:
-        for process in self.dispatchers:
-            if process.poll() is None:
-                process.kill()
+        for process in self.offspring:
+            process.kill()
             process.wait()
         for job_id in self.jobs:
             wait_until(lambda job_id=job_id: kill_marked(job_id) == 0, "workers are gone")  # type: ignore[misc]
@@ -182,13 +229,20 @@ def ledger_process() -> Any:
         sys.path.remove(str(LEDGER_FOLDER))
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def new_site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Site]]:
+def new_site(tmp_path: Path, nursery: Nursery) -> Iterator[Callable[..., Site]]:
     """Build sites with the given settings; all that runs on them is ended afterwards."""
     sites: list[Site] = []
 
     def build(**overrides: Any) -> Site:
-        sites.append(Site(tmp_path / f"site{len(sites)}", **overrides))
+        sites.append(Site(tmp_path / f"site{len(sites)}", nursery, **overrides))
         return sites[-1]
 
     yield build

@@ -6,10 +6,8 @@ import json
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,10 +16,11 @@ from candela_processes.dispatch.steps import Step
 from candela_processes.jobs.directory import JobDirectory
 from candela_processes.jobs.processes import kill_marked, marked
 from candela_processes.jobs.record import Job, Phase, Status
+from candela_processes.jobs.store import JobQuery
+
+from .conftest import Offspring, Site
 
 pytestmark = pytest.mark.integration
-
-type Site = Any  # of conftest.py, which cannot be imported
 
 FINISHING = (
     Step.BEFORE_STARTING,
@@ -40,6 +39,18 @@ FINISHING = (
 FAILING = (Step.FAILED_WRITTEN,)
 LOSING = (Step.REQUEUED_WRITTEN,)
 DISMISSING = (Step.STOP_SENT, Step.FILES_RENAMED, Step.FILES_REMOVED, Step.REMOVED_WRITTEN)
+SUBMITTING = ("submit.directory-created", "submit.inputs-written", "submit.row-written")
+INLINE = ("inline.ran", "inline.accepted-written")
+ASKING_TO_DISMISS = ("dismiss.row-written",)
+WORKING = (
+    "worker.locked",
+    "worker.child-started",
+    "worker.child-ended",
+    "worker.outcome-written",
+    "execution.staged",
+    "execution.run-done",
+    "execution.result-written",
+)
 EXPIRING = (Step.EXPIRED_FILES_REMOVED, Step.EXPIRED_ROW_REMOVED)
 
 
@@ -54,8 +65,8 @@ def supervisor_of(site: Site, job: Job) -> int:
     return int(json.loads(attempt.worker.read_text())["pid"])
 
 
-def wait_for_death(process: subprocess.Popen[bytes]) -> None:
-    assert process.wait(timeout=60) == -signal.SIGKILL
+def wait_for_death(process: Offspring) -> None:
+    assert process.wait() == -signal.SIGKILL
 
 
 def test_every_step_is_walked() -> None:
@@ -64,11 +75,10 @@ def test_every_step_is_walked() -> None:
 
 def test_every_step_is_passed_in_the_code_and_no_other() -> None:
     package = Path(candela_processes.__file__).parent
-    rooms = [*package.glob("dispatch/*.py"), *package.glob("service/*.py"), package / "reconcile.py"]
-    text = "\n".join(path.read_text() for path in rooms)
-    declared = (package / "dispatch/steps.py").read_text()
+    text = "\n".join(path.read_text() for path in package.rglob("*.py"))
     assert set(re.findall(r"\bStep\.([A-Z_]+)", text)) == set(Step.__members__)
-    assert re.findall(r'step\("dispatcher\.', text.replace(declared, "")) == []
+    others = re.findall(r'step\(\s*"([^"]+)"', text)
+    assert sorted(others) == sorted((*SUBMITTING, *INLINE, *ASKING_TO_DISMISS, *WORKING))
 
 
 @pytest.mark.parametrize("step", FINISHING)
@@ -142,6 +152,54 @@ def test_a_job_that_expires(new_site: Callable[..., Site], step: Step) -> None:
     site.wait_for_rest()
     assert not site.directory(job).exists()
     assert site.events() == ["start", "waiting", "end"]
+
+
+@pytest.mark.parametrize("step", SUBMITTING)
+def test_a_web_process_that_dies_while_it_submits(site: Site, step: str) -> None:
+    site.let_go()
+    wait_for_death(site.start("client", "submit", str(site.ledger), step=step))
+    site.start_dispatcher()
+    jobs = site.store.find(JobQuery()).jobs
+    assert len(jobs) == (1 if step == "submit.row-written" else 0)
+    for job in jobs:
+        assert site.wait_for_phase(job, Phase.DONE).status is Status.SUCCESSFUL
+    site.wait_for_rest()
+    assert site.events() == ["start", "waiting", "end"] * len(jobs)
+
+
+@pytest.mark.parametrize("step", ["submit.row-written", *INLINE])
+def test_a_web_process_that_dies_while_it_runs_a_job_inline(site: Site, step: str) -> None:
+    wait_for_death(site.start("client", "echo", step=step))
+    (job,) = site.store.find(JobQuery()).jobs
+    site.start_dispatcher()
+    done = site.wait_for_phase(job, Phase.DONE)
+    site.wait_for_rest()
+    assert (done.status, done.interruptions) == (Status.SUCCESSFUL, 1 if step == "submit.row-written" else 0)
+
+
+@pytest.mark.parametrize("step", ASKING_TO_DISMISS)
+def test_a_web_process_that_dies_while_it_dismisses(site: Site, step: str) -> None:
+    job = site.submit()
+    site.start_dispatcher()
+    site.wait_for_event("waiting")
+    wait_for_death(site.start("client", "dismiss", job.id, step=step))
+    site.wait_for_phase(job, Phase.DONE)
+    site.wait_for_rest()
+    assert (site.row(job).status, site.directory(job).exists()) == (Status.DISMISSED, False)
+
+
+@pytest.mark.parametrize("step", WORKING)
+def test_a_worker_that_dies_at_each_of_its_steps(site: Site, step: str) -> None:
+    site.let_go()
+    job = site.submit()
+    site.start_dispatcher(step)
+    done = site.wait_for_phase(job, Phase.DONE)
+    site.wait_for_rest()
+    assert site.marker.exists()
+    assert (done.status, done.error) == (Status.SUCCESSFUL, None)
+    assert done.interruptions <= 1
+    assert site.events()[-1] == "end"
+    assert "overlap" not in site.events()
 
 
 def test_two_dispatchers_run_each_job_once(site: Site) -> None:
@@ -289,5 +347,5 @@ def test_the_places_are_not_exceeded(new_site: Callable[..., Site]) -> None:
     for job in jobs:
         assert site.wait_for_phase(job, Phase.DONE).status is Status.SUCCESSFUL
     assert site.events() == ["start", "waiting", "end"] * 3
-    started = [site.row(job).started for job in jobs]
+    started = [str(site.row(job).started) for job in jobs]
     assert started == sorted(started), "the oldest runs first"
