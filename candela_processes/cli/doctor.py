@@ -16,6 +16,7 @@ import click
 
 from candela_processes import settings as configuration
 from candela_processes.errors import ProcessesError
+from candela_processes.jobs.database import is_sqlite, sqlite_path
 from candela_processes.service.assemble import Assembly, assemble
 
 STALE_ROUNDS: Final = 30
@@ -54,6 +55,9 @@ def _findings(assembly: Assembly) -> Iterator[Finding]:
 
 
 def _store(assembly: Assembly) -> str:
+    url = assembly.settings.store_url
+    if is_sqlite(url) and not sqlite_path(url).exists():
+        return "not there yet; `candela serve` or `candela db upgrade` creates it"
     assembly.store.ping()
     return "reachable, schema of this version"
 

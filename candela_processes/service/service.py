@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from candela_processes.catalog import Catalog
@@ -17,7 +16,7 @@ from candela_processes.dispatch.wake import wake
 from candela_processes.errors import InsufficientStorage, InternalError, InvalidInput, NoSuchJob
 from candela_processes.execution.beneath import NotPlain, open_beneath
 from candela_processes.identity import Principal
-from candela_processes.jobs.directory import ContractError, JobDirectory, JobInputs, Staging
+from candela_processes.jobs.directory import AttemptDirectory, JobDirectory, JobInputs, OutputFile, Staging
 from candela_processes.jobs.record import Job, Mode, new_job
 from candela_processes.jobs.store import JobPage, JobQuery, JobStore
 from candela_processes.process import Process
@@ -134,10 +133,11 @@ class Service:
             root=submission.root,
         )
 
-    def _find_output(self, principal: Principal, job_id: str, output_id: str, number: int | None) -> tuple[Path, str]:
+    def _find_output(
+        self, principal: Principal, job_id: str, output_id: str, number: int | None
+    ) -> tuple[AttemptDirectory, OutputFile]:
         results = self.results(principal, job_id)
-        file = results.file(output_id, number)
-        return results.path(file), file.media_type
+        return results.directory, results.file(output_id, number)
 
     def _require_space(self) -> None:
         self.settings.workspace.mkdir(parents=True, exist_ok=True)

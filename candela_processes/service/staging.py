@@ -13,8 +13,9 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from candela_processes.errors import InvalidInput, ProcessesError
+from candela_processes.execution.verify import OutputsRejected, open_output
 from candela_processes.identity import Principal
-from candela_processes.jobs.directory import JobDirectory, StagedReference
+from candela_processes.jobs.directory import AttemptDirectory, JobDirectory, OutputFile, StagedReference
 from candela_processes.process import Reference
 from candela_processes.references.policy import FetchPolicy
 from candela_processes.references.resolve import resolve
@@ -28,15 +29,19 @@ _JOB_OUTPUT: Final = re.compile(
 class OutputFinder(Protocol):
     """Finds one output file of a finished job that the principal may see; raises NotFound and the like."""
 
-    def __call__(self, principal: Principal, job_id: str, output_id: str, number: int | None) -> tuple[Path, str]:
-        """Return the file and its media type."""
+    def __call__(
+        self, principal: Principal, job_id: str, output_id: str, number: int | None
+    ) -> tuple[AttemptDirectory, OutputFile]:
+        """Return the attempt and its file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """A file of another job that is hard-linked into `inputs/` when the directory is made."""
+    """A file of another job that is hard-linked into `inputs/` when the directory is made; `name` is the input's."""
 
-    source: Path
+    name: str
+    attempt: AttemptDirectory
+    file: OutputFile
     target: str
 
 
@@ -92,12 +97,12 @@ class Stager:
     def _pinned(self, name: str, reference: Reference, link: re.Match[str], index: int) -> tuple[StagedReference, Pin]:
         number = int(link["number"]) if link["number"] else None
         try:
-            source, media_type = self.find_output(self.principal, link["job"], link["output"], number)
+            attempt, file = self.find_output(self.principal, link["job"], link["output"], number)
         except ProcessesError as error:
             raise InvalidInput(name, f"the linked result cannot be used: {error.detail}") from error
-        target = f"inputs/{index}_{source.name}"
-        entry = StagedReference(href=reference.href, name=reference.name, path=target, media_type=media_type)
-        return entry, Pin(source=source, target=target)
+        target = f"inputs/{index}_{file.path}"
+        entry = StagedReference(href=reference.href, name=reference.name, path=target, media_type=file.media_type)
+        return entry, Pin(name=name, attempt=attempt, file=file, target=target)
 
 
 def _deferred(entry: StagedReference, deferred: str) -> StagedReference:
@@ -105,13 +110,29 @@ def _deferred(entry: StagedReference, deferred: str) -> StagedReference:
 
 
 def pin_files(directory: JobDirectory, pins: Iterable[Pin]) -> None:
-    """Hard-link (or, across file systems, copy) pinned files into the directory, so that expiry cannot take them."""
+    """Hard-link (or, across file systems, copy) pinned files into the directory, so that expiry cannot take them.
+
+    Raises InvalidInput for a file that is gone by now or is not what the other job's record says.
+    """
     for pin in pins:
         target = directory.path / pin.target
         target.parent.mkdir(exist_ok=True)
         try:
-            os.link(pin.source, target, follow_symlinks=False)
+            _pin(pin, target)
+        except (FileNotFoundError, OutputsRejected) as error:
+            raise InvalidInput(pin.name, "the linked result cannot be used: it is not there any more") from error
+
+
+def _pin(pin: Pin, target: Path) -> None:
+    """Link what was opened and checked, nothing that took its place meanwhile."""
+    with open_output(pin.attempt, pin.file) as source:
+        try:
+            os.link(pin.attempt.outputs / pin.file.path, target, follow_symlinks=False)
         except OSError as error:
             if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
                 raise
-            shutil.copyfile(pin.source, target, follow_symlinks=False)
+            with target.open("xb") as sink:
+                shutil.copyfileobj(source, sink)
+            return
+        if not os.path.samestat(os.fstat(source.fileno()), target.lstat()):
+            raise OutputsRejected("the linked file was replaced")

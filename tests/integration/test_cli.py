@@ -116,15 +116,15 @@ def test_the_client_submits_looks_fetches_and_dismisses(serving: Serving, tmp_pa
 def test_explain_and_doctor_look_at_the_workspace(serving: Serving, site: Site) -> None:
     job = serving.submit()
     site.wait_for_event("start")
-    workspace = {"CANDELA_WORKSPACE": str(site.workspace)}
-    said = candela("jobs", "explain", job.id, **workspace).stdout
+    workspace = str(site.workspace)
+    said = candela("jobs", "explain", job.id, CANDELA_WORKSPACE=workspace).stdout
     assert "Runs: its worker holds the job's lock." in said
-    doctor = candela("doctor", **workspace)
+    doctor = candela("doctor", CANDELA_WORKSPACE=workspace)
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
     assert "last round" in doctor.stdout
     site.let_go()
     job.wait()
-    assert "nothing is left to do" in candela("jobs", "explain", job.id, **workspace).stdout
+    assert "nothing is left to do" in candela("jobs", "explain", job.id, CANDELA_WORKSPACE=workspace).stdout
 
 
 def test_a_server_that_is_not_there_is_told() -> None:

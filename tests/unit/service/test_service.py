@@ -175,3 +175,19 @@ def test_results_name_what_there_is(rig: Rig) -> None:
         results.file("record")
     with pytest.raises(NoSuchResult, match=r"it has 1\.\.1"):
         results.file("text", 2)
+
+
+@pytest.mark.parametrize("fate", ["gone", "link", "changed"])
+def test_a_linked_output_that_is_not_there_any_more_is_refused(rig: Rig, data: Path, fate: str) -> None:
+    source = rig.service.submit(echo())
+    original = rig.service.results(ALICE, source.id)
+    path = original.path(original.file("text"))
+    path.unlink()
+    if fate == "link":
+        path.symlink_to(data / "landsat_pucallpa" / "1985.tif")
+    elif fate == "changed":
+        path.write_text('"something else"')
+    submission = replace(echo(Mode.ASYNC), inputs={"text": {"href": f"/jobs/{source.id}/results/text"}})
+    with pytest.raises(InvalidInput, match="text: the linked result cannot be used"):
+        rig.service.submit(submission)
+    assert [folder.name for folder in rig.directories] == [source.id]
