@@ -16,7 +16,14 @@ from candela_processes.dispatch.wake import wake
 from candela_processes.errors import InsufficientStorage, InternalError, InvalidInput, NoSuchJob
 from candela_processes.execution.beneath import NotPlain, open_beneath
 from candela_processes.identity import Principal
-from candela_processes.jobs.directory import AttemptDirectory, JobDirectory, JobInputs, OutputFile, Staging
+from candela_processes.jobs.directory import (
+    AttemptDirectory,
+    ContractError,
+    JobDirectory,
+    JobInputs,
+    OutputFile,
+    Staging,
+)
 from candela_processes.jobs.record import Job, Mode, new_job
 from candela_processes.jobs.store import JobPage, JobQuery, JobStore
 from candela_processes.process import Process
