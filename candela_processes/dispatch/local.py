@@ -8,6 +8,7 @@ label `<workspace>/running/<job>.<attempt>` says that the attempt was handed ove
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -28,6 +29,9 @@ from candela_processes.telemetry.faults import step
 
 LABELS: Final = "running"
 WORKER: Final = ("-m", "candela_processes.worker")
+ROOM: Final = 4 * 1024**2
+"""Free bytes below which nothing is started: a worker that cannot write a line would only be lost."""
+
 SUPERVISOR_MARGIN: Final = 2.0
 """Seconds that a supervisor gets beyond the grace, which it gives to the analytic itself."""
 
@@ -71,6 +75,8 @@ class LocalRunner:
                 self._submitting.discard(handle.job_id)
 
     def _submit(self, handle: Handle) -> bool:
+        if shutil.disk_usage(self._workspace).free < ROOM:
+            raise OSError(errno.ENOSPC, f"less than {ROOM} bytes are free in the workspace")
         directory = JobDirectory.of(self._workspace, handle.job_id)
         lock = directory.try_lock()
         if lock is None:

@@ -34,6 +34,7 @@ class Pulse:
         self._round_seconds = 0.0
         self._rounds = 0
         self._last_error = ""
+        self._silent = False
         self._actions: dict[str, dict[str, int]] = {}
         self.failures = 0
 
@@ -88,5 +89,8 @@ class Pulse:
         )
         try:
             beat.write(self._workspace)
+            self._silent = False
         except OSError as error:
-            _log.warning("the heartbeat was not written: %s", type(error).__name__)
+            level = logging.DEBUG if self._silent else logging.WARNING  # once, not every second
+            _log.log(level, "the heartbeat was not written: %s", error.strerror or type(error).__name__)
+            self._silent = True

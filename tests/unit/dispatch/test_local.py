@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -341,3 +342,14 @@ def zombies() -> set[int]:
         if fields[0] == "Z" and int(fields[1]) == os.getpid():
             found.add(int(path.parent.name))
     return found
+
+
+def test_nothing_is_started_without_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner, handle = bench.runner(), bench.job()
+    with monkeypatch.context() as full:
+        full.setattr(local, "ROOM", 2**63)
+        with pytest.raises(OSError, match="free") as caught:
+            runner.submit(handle)
+    assert caught.value.errno == errno.ENOSPC
+    assert not bench.directory(handle).attempt(1).path.exists()
+    assert runner.submit(handle) is True
