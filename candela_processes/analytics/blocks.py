@@ -1,4 +1,4 @@
-"""Loops over one block of pixels, small enough for the first-level cache; compiled into the passes of `moments`.
+"""Loops over one block of pixels, small enough for the nearest caches; compiled into the passes of `moments`.
 
 Every block has BLOCK places; places past the end of an image are not used (weight zero), so that all loops have one
 fixed length and vectorise.
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candela_processes.analytics.compiled import kernel
+from candela_processes.analytics.register_tiles import BLOCK, PAIR, mix
 
-BLOCK = 256
 LARGEST = np.float32(3.0e38)
 LOG2_E = np.float32(1.4426950408889634)
 LN_2 = np.float32(0.6931471805599453)
@@ -23,118 +23,115 @@ HALF = np.float32(0.5)
 ZERO = np.float32(0.0)
 LARGEST_HALF_Z = np.float32(80.0)  # beyond it the survival is below the smallest float32
 
+# Rows of `lanes` (LANES, BLOCK) float32: the weight of every place (first 1 where used, else 0), Z, and scratch.
+LANES = 6
+WEIGHT, Z, DECAY, INNER, ROOT, POWER = range(LANES)
 
-@kernel
-def take_difference(values: NDArray[Any], zero: float, out: NDArray[Any]) -> None:
-    """Fill out[:n] with values - zero in the precision of out, and with nought past the end."""
-    for k in range(values.size):
-        out[k] = values[k] - zero
-    for k in range(values.size, BLOCK):
-        out[k] = 0.0
-
-
-@kernel
-def take_valid(valid: NDArray[Any], used: NDArray[Any]) -> None:
-    """Set used to 1 where valid, else 0."""
-    for k in range(valid.size):
-        used[k] = 1.0 if valid[k] else 0.0
-    for k in range(valid.size, BLOCK):
-        used[k] = 0.0
+# Both dates, each as one flat array in which band b begins at b * step: before (m,), after (m,), valid (n,), the two
+# steps, and whether their type has finite values only.
+type Pixels = tuple[NDArray[Any], NDArray[Any], NDArray[Any], tuple[int, int], bool]
+# float32: origin (2, p); padded, so that further variates are nought: map (2, m, r), offset (2, m), 1 / variance (m,)
+type Constants = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 @kernel
-def drop_unbounded(row: NDArray[Any], used: NDArray[Any]) -> None:
-    """Set used to 0 where the row is infinite or not a number."""
+def take_difference(values: NDArray[Any], first: int, count: int, zero: float, rows: NDArray[Any], row: int) -> None:
+    """Fill rows[row] with values[first : first + count] - zero in the precision of rows, and with nought after that."""
+    begin = np.uint64(first)  # unsigned, so that no place is taken for one counted from the end
+    for k in range(np.uint64(count)):
+        rows[row, k] = rows.dtype.type(values[begin + k]) - zero
+    for k in range(count, BLOCK):
+        rows[row, k] = 0.0
+
+
+@kernel
+def take_valid(valid: NDArray[Any], first: int, count: int, lanes: NDArray[Any]) -> None:
+    """Set the weight to 1 where valid, else to 0."""
+    begin = np.uint64(first)
+    for k in range(np.uint64(count)):
+        lanes[WEIGHT, k] = min(valid[begin + k], 1)
+    for k in range(count, BLOCK):
+        lanes[WEIGHT, k] = 0.0
+
+
+@kernel
+def drop_unbounded(rows: NDArray[Any], row: int, lanes: NDArray[Any]) -> None:
+    """Set the weight to 0 where a row is infinite or not a number."""
     for k in range(BLOCK):
-        used[k] = used[k] if abs(row[k]) < LARGEST else row.dtype.type(0)
+        lanes[WEIGHT, k] = lanes[WEIGHT, k] if abs(rows[row, k]) < LARGEST else lanes.dtype.type(0)
 
 
 @kernel
-def clear_unused(row: NDArray[Any], used: NDArray[Any]) -> None:
-    """Set the row to nought where used is 0, whatever stood there."""
+def clear_unused(rows: NDArray[Any], row: int, lanes: NDArray[Any]) -> None:
+    """Set a row to nought where the weight is 0, whatever stood there."""
     for k in range(BLOCK):
-        row[k] = row[k] if used[k] > 0.0 else row.dtype.type(0)
+        rows[row, k] = rows[row, k] if lanes[WEIGHT, k] > 0.0 else rows.dtype.type(0)
 
 
 @kernel
-def add_scaled(row: NDArray[Any], factor: float, other: NDArray[Any]) -> None:
-    """Add factor * other to the row."""
+def total(rows: NDArray[Any], row: int) -> Any:
+    """Return the sum of a row in its own precision."""
+    result = rows.dtype.type(0)
     for k in range(BLOCK):
-        row[k] += factor * other[k]
-
-
-@kernel
-def total(row: NDArray[Any]) -> Any:
-    """Return the sum of the row in its own precision."""
-    result = row.dtype.type(0)
-    for k in range(BLOCK):
-        result += row[k]
-    return result
-
-
-@kernel
-def dot(row: NDArray[Any], other: NDArray[Any]) -> Any:
-    """Return the sum of products in the rows' own precision."""
-    result = row.dtype.type(0)
-    for k in range(BLOCK):
-        result += row[k] * other[k]
+        result += rows[row, k]
     return result
 
 
 @kernel
 def fill_variates(
-    tile: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+    pixels: Pixels,
     start: int,
-    stop: int,
-    constants: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]],
+    count: int,
+    constants: Constants,
+    rows: NDArray[Any],
     variates: NDArray[Any],
-    used: NDArray[Any],
-    row: NDArray[Any],
+    lanes: NDArray[Any],
 ) -> None:
-    """Fill one block: variates[:p] = U, variates[p:] = D = U - V; used = 1 where valid and finite, else 0.
+    """Fill one block: variates[:m] = U, variates[m:] = D = U - V, and lanes: the weight 1 where used, and Z.
 
-    tile: before, after (p, n), valid (n,). constants, float32: origin (2, p), map (2, p, p), offset (2, p) and
-    1 / variance (p,), with U = map[0] (x - origin[0]) + offset[0], V likewise from the later date.
+    U = map[0] (x - origin[0]) + offset[0], V likewise from the later date; Z = sum of D_i^2 / variance_i.
+    rows (r, BLOCK) is scratch, nought from row p on.
     """
-    origin, map_, offset, _ = constants
-    bands = origin.shape[1]
-    take_valid(tile[2][start:stop], used)
-    for i in range(bands):
-        variates[i, :] = offset[0, i]
-        variates[bands + i, :] = offset[1, i]
-    for band in range(bands):
-        for date in range(2):
-            image = tile[0] if date == 0 else tile[1]
-            take_difference(image[band, start:stop], origin[date, band], row)
-            drop_unbounded(row, used)
-            clear_unused(row, used)
-            for i in range(bands):
-                add_scaled(variates[date * bands + i], map_[date, i, band], row)
-    for i in range(bands):
-        for k in range(BLOCK):
-            variates[bands + i, k] = variates[i, k] - variates[bands + i, k]
+    before, after, valid, steps, finite = pixels
+    origin, map_, offset, inverse = constants
+    take_valid(valid, start, count, lanes)
+    for date in range(2):
+        image = before if date == 0 else after
+        for band in range(origin.shape[1]):
+            take_difference(image, band * steps[date] + start, count, origin[date, band], rows, band)
+            if not finite:
+                drop_unbounded(rows, band, lanes)
+                clear_unused(rows, band, lanes)
+        mix(map_[date], offset[date], rows, variates, date * inverse.size)
+    lanes[Z] = ZERO
+    for i in range(0, inverse.size, PAIR):
+        take_squares(variates, i, inverse, lanes)
 
 
 @kernel
-def fill_z(variates: NDArray[Any], inverse: NDArray[Any], z: NDArray[Any]) -> None:
-    """Fill z = sum of D_i^2 / variance_i for one block; inverse (p,) float32 holds 1 / variance."""
-    bands = inverse.size
-    z[:] = ZERO
-    for i in range(bands):
-        for k in range(BLOCK):
-            z[k] += inverse[i] * variates[bands + i, k] * variates[bands + i, k]
+def take_squares(variates: NDArray[Any], i: int, inverse: NDArray[Any], lanes: NDArray[Any]) -> None:
+    """Turn V into D for the variates i and i + 1, and add D^2 / variance to Z."""
+    j = inverse.size + i
+    first, second = inverse[i], inverse[i + 1]
+    for k in range(BLOCK):
+        d = variates[i, k] - variates[j, k]
+        e = variates[i + 1, k] - variates[j + 1, k]
+        variates[j, k] = d
+        variates[j + 1, k] = e
+        lanes[Z, k] += first * d * d + second * e * e
 
 
 @kernel
-def fill_exponential(x: NDArray[Any], power: NDArray[Any], bits: NDArray[Any]) -> None:
-    """Replace x (float32, -87 <= x <= 0) by exp(x), to about 1e-7 (1 - x) relative; bits is power as int32.
+def fill_exponential(lanes: NDArray[Any], bits: NDArray[Any], row: int) -> None:
+    """Replace x in a row (-87 <= x <= 0) by exp(x), to about 1e-7 (1 - x) relative; bits is lanes as int32.
 
     exp(x) = 2^n exp(r), |r| <= ln 2 / 2, with the Taylor sum: written out, because libm's does not vectorise.
     """
     for k in range(BLOCK):
-        whole = np.int32(x[k] * LOG2_E - HALF)
-        bits[k] = (whole + np.int32(127)) << np.int32(23)
-        r = x[k] - np.float32(whole) * LN_2
+        x = lanes[row, k]
+        whole = np.int32(x * LOG2_E - HALF)
+        bits[POWER, k] = (whole + np.int32(127)) << np.int32(23)
+        r = x - np.float32(whole) * LN_2
         series = np.float32(1.0 / 5040.0)
         series = series * r + np.float32(1.0 / 720.0)
         series = series * r + np.float32(1.0 / 120.0)
@@ -142,19 +139,19 @@ def fill_exponential(x: NDArray[Any], power: NDArray[Any], bits: NDArray[Any]) -
         series = series * r + np.float32(1.0 / 6.0)
         series = series * r + HALF
         series = series * r + ONE
-        x[k] = series * r + ONE
+        lanes[row, k] = series * r + ONE
     for k in range(BLOCK):
-        x[k] *= power[k]
+        lanes[row, k] *= lanes[POWER, k]
 
 
 @kernel
-def fill_scaled_erfc(root: NDArray[Any], out: NDArray[Any], power: NDArray[Any], bits: NDArray[Any]) -> None:
-    """Replace root, x >= 0, by exp(x^2) erfc(x), to 3e-7 relative; out is scratch.
+def fill_scaled_erfc(lanes: NDArray[Any], bits: NDArray[Any]) -> None:
+    """Replace x >= 0 in the row ROOT by exp(x^2) erfc(x), to 3e-7 relative; the row Z is scratch.
 
     Chebyshev fit of Press et al., Numerical Recipes, 2nd edition 1992, 6.2 (`erfcc`).
     """
     for k in range(BLOCK):
-        t = ONE / (ONE + HALF * root[k])
+        t = ONE / (ONE + HALF * lanes[ROOT, k])
         fit = np.float32(0.17087277)
         fit = fit * t + np.float32(-0.82215223)
         fit = fit * t + np.float32(1.48851587)
@@ -164,37 +161,37 @@ def fill_scaled_erfc(root: NDArray[Any], out: NDArray[Any], power: NDArray[Any],
         fit = fit * t + np.float32(0.09678418)
         fit = fit * t + np.float32(0.37409196)
         fit = fit * t + np.float32(1.00002368)
-        root[k] = t
-        out[k] = min(fit * t + np.float32(-1.26551223), ZERO)
-    fill_exponential(out, power, bits)
+        lanes[ROOT, k] = t
+        lanes[Z, k] = min(fit * t + np.float32(-1.26551223), ZERO)
+    fill_exponential(lanes, bits, Z)
     for k in range(BLOCK):
-        root[k] *= out[k]
+        lanes[ROOT, k] *= lanes[Z, k]
 
 
 @kernel
-def weigh(weight: NDArray[Any], z: NDArray[Any], freedom: int, series: NDArray[Any], scratch: NDArray[Any]) -> None:
-    """Multiply weight by the chi-squared survival of z with `freedom` degrees of freedom, to 1e-6; z is spoilt.
+def weigh(lanes: NDArray[Any], bits: NDArray[Any], freedom: int, series: NDArray[Any]) -> None:
+    """Multiply the weight by the chi-squared survival of Z with `freedom` degrees of freedom, to 1e-6; Z is spoilt.
 
-    series: coefficients of the finite sum (`survival_series`); scratch (4, BLOCK) float32.
+    lanes (LANES, BLOCK) float32 and the same memory as int32; series: coefficients of the finite sum
+    (`survival_series`).
     """
-    decay, inner, root, power = scratch[0], scratch[1], scratch[2], scratch[3]
-    bits = power.view(np.int32)
     for k in range(BLOCK):
-        z[k] = min(HALF * z[k], LARGEST_HALF_Z)
-        decay[k] = -z[k]
-        inner[k] = ZERO
-    fill_exponential(decay, power, bits)
+        lanes[Z, k] = min(HALF * lanes[Z, k], LARGEST_HALF_Z)
+        lanes[DECAY, k] = -lanes[Z, k]
+        lanes[INNER, k] = ZERO
+    fill_exponential(lanes, bits, DECAY)
     for order in range(series.size - 1, -1, -1):
         for k in range(BLOCK):
-            inner[k] = inner[k] * z[k] + series[order]
+            lanes[INNER, k] = lanes[INNER, k] * lanes[Z, k] + series[order]
     if freedom % 2 == 1:
         for k in range(BLOCK):
-            root[k] = math.sqrt(z[k])
-            inner[k] *= root[k]
-        fill_scaled_erfc(root, z, power, bits)
-        add_scaled(inner, 1, root)
+            lanes[ROOT, k] = math.sqrt(lanes[Z, k])
+            lanes[INNER, k] *= lanes[ROOT, k]
+        fill_scaled_erfc(lanes, bits)
+        for k in range(BLOCK):
+            lanes[INNER, k] += lanes[ROOT, k]
     for k in range(BLOCK):
-        weight[k] *= min(decay[k] * inner[k], ONE)
+        lanes[WEIGHT, k] *= min(lanes[DECAY, k] * lanes[INNER, k], ONE)
 
 
 def survival_series(freedom: int) -> NDArray[np.float32]:

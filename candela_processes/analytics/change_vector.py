@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from candela_processes.analytics import moments
 from candela_processes.analytics.canonical import require_variance
 from candela_processes.analytics.pair import Origin, Tile, Tiles, checked, origin
-from candela_processes.analytics.sweep import swept_magnitude, unweighted
+from candela_processes.analytics.sweep import constants_of, swept_magnitude, unweighted
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +89,12 @@ def magnitude(cva: Cva, tile: Tile) -> NDArray[np.float32]:
     if cva.identical:
         return np.where(tile.valid, np.float32(0), np.float32(np.nan))
     before, after = cva.origin.before.astype(np.float64), cva.origin.after.astype(np.float64)
-    zero = np.stack([before, after]).astype(np.float32)
+    zero = np.stack([before, after])
     if cva.origin.before.dtype == np.float64:
         zero = np.zeros_like(zero)  # already taken off before the kernel
     offset = np.stack(
         [(before - cva.mean_before) / cva.deviation_before, (after - cva.mean_after) / cva.deviation_after]
     )
     map_ = np.stack([np.diag(1.0 / cva.deviation_before), np.diag(1.0 / cva.deviation_after)])
-    constants: moments.Constants = (
-        zero,
-        map_.astype(np.float32),
-        offset.astype(np.float32),
-        np.ones(before.size, dtype=np.float32),
-    )
+    constants = constants_of(zero, map_, offset, np.ones(before.size))
     return swept_magnitude(tile, cva.origin, constants)

@@ -19,6 +19,7 @@ from candela_processes.analytics.canonical import canonical, is_sound, require_i
 from candela_processes.analytics.pair import Origin, Tile, Tiles, checked, origin
 from candela_processes.analytics.sweep import (
     MINIMUM_PIXELS_PER_BAND,
+    constants_of,
     narrow,
     summed,
     swept_magnitude,
@@ -144,7 +145,9 @@ def _next(tiles: Tiles, last: Mad, tolerance: float) -> Mad | None:
     def sums_of(part: Tile) -> tuple[Any, ...]:
         return moments.weighted_moments(narrow(part, last.origin), constants, freedom, series)
 
-    sums, products, weight = summed(tiles, bands, sums_of)
+    padded_sums, padded_products, weight = summed(tiles, bands, sums_of)
+    used = np.r_[:bands, padded_sums.size // 2 : padded_sums.size // 2 + bands]
+    sums, products = padded_sums[used], padded_products[np.ix_(used, used)]
     if weight < MINIMUM_PIXELS_PER_BAND * bands:
         return None
     means, covariance = _centred(sums, products, weight)
@@ -153,7 +156,7 @@ def _next(tiles: Tiles, last: Mad, tolerance: float) -> Mad | None:
     if not (is_sound(s_uu) and is_sound(s_vv)):
         return None
     found = canonical(s_uu, s_uu - s_ud, s_vv)
-    map_, offset = (rounded.astype(np.float64) for rounded in constants[1:3])
+    map_, offset = constants[1][:, :bands, :bands].astype(np.float64), constants[2][:, :bands].astype(np.float64)
     return replace(
         last,
         mean_before=last.origin.before + np.linalg.solve(map_[0], means[:bands] - offset[0]),
@@ -169,15 +172,14 @@ def _next(tiles: Tiles, last: Mad, tolerance: float) -> Mad | None:
 
 
 def _constants(mad: Mad) -> moments.Constants:
-    """Return what kernels need in float32: origin (2, p), maps (2, p, p), offsets (2, p), 1 / variances (p,)."""
+    """Return what kernels need of a solution."""
     before, after = mad.origin.before.astype(np.float64), mad.origin.after.astype(np.float64)
-    zero = np.stack([before, after]).astype(np.float32)
+    zero = np.stack([before, after])
     if mad.origin.before.dtype == np.float64:
-        zero = np.zeros_like(zero)  # already taken off by `_narrow`
-    map_ = np.stack([mad.a, mad.b]).astype(np.float32)
-    offset = np.stack([mad.a @ (before - mad.mean_before), mad.b @ (after - mad.mean_after)]).astype(np.float32)
+        zero = np.zeros_like(zero)  # already taken off by `narrow`
+    offset = np.stack([mad.a @ (before - mad.mean_before), mad.b @ (after - mad.mean_after)])
     variance = np.maximum(2.0 * (1.0 - mad.rho), LEAST_VARIANCE)
-    return zero, map_, offset, (1.0 / variance).astype(np.float32)
+    return constants_of(zero, np.stack([mad.a, mad.b]), offset, 1.0 / variance)
 
 
 def _signed(mad: Mad) -> Mad:

@@ -15,24 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candela_processes.analytics.blocks import (
-    BLOCK,
+    LANES,
+    WEIGHT,
     ZERO,
+    Constants,
+    Pixels,
+    Z,
     clear_unused,
-    dot,
     drop_unbounded,
     fill_variates,
-    fill_z,
     take_difference,
     take_valid,
     total,
     weigh,
 )
 from candela_processes.analytics.compiled import kernel
+from candela_processes.analytics.register_tiles import BLOCK, ROWS, add_products
 
-# before (p, n), after (p, n), valid (n,)
-type Pixels = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-# float32 origin (2, p), map (2, p, p), offset (2, p), 1 / variance (p,): see `blocks.fill_variates`
-type Constants = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+__all__ = ["Constants", "Pixels", "fill_magnitudes", "raw_moments", "weighted_moments"]
 
 
 @kernel
@@ -44,46 +44,53 @@ def raw_moments(
     Returns sums (2p,), products (2p, 2p) upper triangle, the number of pixels, and how often a value differs between
     the dates.
     """
-    bands, size = pixels[0].shape
-    sums = np.zeros(2 * bands)
-    products = np.zeros((2 * bands, 2 * bands))
-    rows = np.empty((2 * bands, BLOCK))
-    used = np.empty(BLOCK)
+    before, after, valid, steps, finite = pixels
+    bands, size = before_origin.size, valid.size
+    height = (2 * bands + ROWS - 1) // ROWS * ROWS
+    sums, products = np.zeros(height), np.zeros((height, height))
+    rows, lanes = np.zeros((height, BLOCK)), np.empty((1, BLOCK))
     count = 0
     different = 0
     for start in range(0, size, BLOCK):
-        stop = min(start + BLOCK, size)
-        take_valid(pixels[2][start:stop], used)
+        here = min(BLOCK, size - start)
+        take_valid(valid, start, here, lanes)
         for band in range(bands):
-            take_difference(pixels[0][band, start:stop], float(before_origin[band]), rows[band])
-            take_difference(pixels[1][band, start:stop], float(after_origin[band]), rows[bands + band])
-            drop_unbounded(rows[band], used)
-            drop_unbounded(rows[bands + band], used)
+            take_difference(before, band * steps[0] + start, here, float(before_origin[band]), rows, band)
+            take_difference(after, band * steps[1] + start, here, float(after_origin[band]), rows, bands + band)
+            if not finite:
+                drop_unbounded(rows, band, lanes)
+                drop_unbounded(rows, bands + band, lanes)
         for band in range(bands):
-            different += count_different(pixels[0][band, start:stop], pixels[1][band, start:stop], used)
-        count += int(total(used))
+            different += count_different(before, after, band * steps[0] + start, band * steps[1] + start, here, lanes)
+        count += int(total(lanes, WEIGHT))
         for i in range(2 * bands):
-            clear_unused(rows[i], used)
-        add_products(rows, rows, sums, products)
-    return sums, products, count, different
+            clear_unused(rows, i, lanes)
+            sums[i] += total(rows, i)
+        add_products(rows, rows, products)
+    return sums[: 2 * bands], products[: 2 * bands, : 2 * bands], count, different
 
 
 @kernel
-def count_different(before: NDArray[Any], after: NDArray[Any], used: NDArray[Any]) -> int:
-    """Count the used places where the dates differ."""
+def count_different(
+    before: NDArray[Any], after: NDArray[Any], early: int, late: int, count: int, lanes: NDArray[Any]
+) -> int:
+    """Count the used places among before[early : early + count] that differ from those of the other date."""
+    first, second = np.uint64(early), np.uint64(late)
     result = 0
-    for k in range(before.size):
-        result += (before[k] != after[k]) & (used[k] > 0.0)
+    for k in range(np.uint64(count)):
+        result += (before[first + k] != after[second + k]) & (lanes[WEIGHT, k] > 0.0)
     return result
 
 
 @kernel
-def add_products(rows: NDArray[Any], weighted: NDArray[Any], sums: NDArray[Any], products: NDArray[Any]) -> None:
-    """Add the sums of the weighted rows, and their products with the rows (upper triangle)."""
-    for i in range(rows.shape[0]):
-        sums[i] += total(weighted[i])
-        for j in range(i, rows.shape[0]):
-            products[i, j] += dot(weighted[i], rows[j])
+def apply_weight(lanes: NDArray[Any], variates: NDArray[Any], weighted: NDArray[Any], row: int) -> Any:
+    """Fill a row of weighted with the weight times the variate, and return its sum."""
+    result = ZERO
+    for k in range(BLOCK):
+        value = lanes[WEIGHT, k] * variates[row, k]
+        weighted[row, k] = value
+        result += value
+    return result
 
 
 @kernel
@@ -92,40 +99,38 @@ def weighted_moments(
 ) -> tuple[NDArray[Any], NDArray[Any], float]:
     """Sum U and D and their products with the no-change weight of the previous solution.
 
-    Returns sums (2p,), products (2p, 2p) upper triangle, and the sum of the weights, all float64.
+    Returns sums (2m,), products (2m, 2m) upper triangle, and the sum of the weights, all float64; m as in `Constants`.
     """
-    bands, size = pixels[0].shape
-    sums = np.zeros(2 * bands)
-    products = np.zeros((2 * bands, 2 * bands))
-    variates = np.empty((2 * bands, BLOCK), np.float32)
-    weighted = np.empty((2 * bands, BLOCK), np.float32)
-    scratch = np.empty((4, BLOCK), np.float32)
-    weight = np.empty(BLOCK, np.float32)
-    z = np.empty(BLOCK, np.float32)
+    _, map_, _, inverse = constants
+    height, size = 2 * inverse.size, pixels[2].size
+    sums, products = np.zeros(height), np.zeros((height, height))
+    rows = np.zeros((map_.shape[2], BLOCK), np.float32)
+    variates, weighted = np.empty((height, BLOCK), np.float32), np.empty((height, BLOCK), np.float32)
+    lanes = np.empty((LANES, BLOCK), np.float32)
+    bits = lanes.view(np.int32)
     total_weight = 0.0
     for start in range(0, size, BLOCK):
-        fill_variates(pixels, start, min(start + BLOCK, size), constants, variates, weight, scratch[0])
-        fill_z(variates, constants[3], z)
-        weigh(weight, z, freedom, series, scratch)
-        total_weight += total(weight)
-        for i in range(2 * bands):
-            for k in range(BLOCK):
-                weighted[i, k] = weight[k] * variates[i, k]
-        add_products(variates, weighted, sums, products)
+        fill_variates(pixels, start, min(BLOCK, size - start), constants, rows, variates, lanes)
+        weigh(lanes, bits, freedom, series)
+        total_weight += total(lanes, WEIGHT)
+        for i in range(height):
+            sums[i] += apply_weight(lanes, variates, weighted, i)
+        add_products(variates, weighted, products)
     return sums, products, total_weight
 
 
 @kernel
 def fill_magnitudes(pixels: Pixels, constants: Constants, result: NDArray[Any]) -> None:
     """Fill result (n,) float32 with sqrt(Z), NaN where not valid."""
-    bands, size = pixels[0].shape
-    variates = np.empty((2 * bands, BLOCK), np.float32)
-    used = np.empty(BLOCK, np.float32)
-    row = np.empty(BLOCK, np.float32)
-    z = np.empty(BLOCK, np.float32)
+    _, map_, _, inverse = constants
+    size = pixels[2].size
+    rows = np.zeros((map_.shape[2], BLOCK), np.float32)
+    variates = np.empty((2 * inverse.size, BLOCK), np.float32)
+    lanes = np.empty((LANES, BLOCK), np.float32)
     for start in range(0, size, BLOCK):
-        stop = min(start + BLOCK, size)
-        fill_variates(pixels, start, stop, constants, variates, used, row)
-        fill_z(variates, constants[3], z)
-        for k in range(stop - start):
-            result[start + k] = math.sqrt(z[k]) if used[k] > ZERO else np.float32(np.nan)
+        here = min(BLOCK, size - start)
+        fill_variates(pixels, start, here, constants, rows, variates, lanes)
+        begin = np.uint64(start)
+        for k in range(np.uint64(here)):
+            root = math.sqrt(lanes[Z, k])
+            result[begin + k] = root if lanes[WEIGHT, k] > ZERO else np.float32(np.nan)

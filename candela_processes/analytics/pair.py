@@ -14,7 +14,7 @@ from candela_processes.errors import InvalidInput
 PIXEL_TYPES = ("uint8", "uint16", "int16", "float32", "float64")
 
 # Pixels of one call of a kernel. Fixed, so that sums do not depend on the number of threads.
-CHUNK = 65536
+CHUNK = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +34,12 @@ type Tiles = Callable[[], Iterable[Tile]]
 
 
 def checked(tiles: Tiles, bands: int) -> Iterator[Tile]:
-    """Yield the tiles of one pass with contiguous bands; 64-bit reals are left as they are.
+    """Yield the tiles of one pass, each band contiguous; nothing is copied where that is so already.
 
     Raises InvalidInput("images") where shapes or pixel types do not fit together.
     """
     for tile in tiles():
-        before, after = np.ascontiguousarray(tile.before), np.ascontiguousarray(tile.after)
+        before, after = _in_rows(tile.before), _in_rows(tile.after)
         valid = np.ascontiguousarray(tile.valid).view(np.uint8)
         if before.shape != after.shape or before.shape != (bands, valid.size):
             raise InvalidInput(
@@ -54,6 +54,28 @@ def checked(tiles: Tiles, bands: int) -> Iterator[Tile]:
                 f"got {before.dtype.name} and {after.dtype.name}.",
             )
         yield Tile(before, after, valid)
+
+
+def _in_rows(planes: NDArray[Any]) -> NDArray[Any]:
+    """Return the array itself where every band is contiguous and the next one follows it, else a copy."""
+    item = planes.dtype.itemsize
+    whole = planes.ndim == 2 and planes.shape[1] > 1 and planes.strides[1] == item
+    if whole and planes.strides[0] > 0 and planes.strides[0] % item == 0:
+        return planes
+    return np.ascontiguousarray(planes)
+
+
+def flat(planes: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Return the rows (bands, n) of a checked tile as one read-only array (m,) without a copy, and the step.
+
+    Band b is at [b * step : b * step + n]; what lies between the bands is none of the tile's.
+    """
+    bands, size = planes.shape
+    step = planes.strides[0] // planes.dtype.itemsize if bands > 1 else size
+    whole = np.lib.stride_tricks.as_strided(
+        planes, ((bands - 1) * step + size,), (planes.dtype.itemsize,), writeable=False
+    )
+    return whole, step
 
 
 def chunks(tile: Tile) -> Iterator[Tile]:

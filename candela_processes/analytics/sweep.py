@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from candela_processes.analytics import moments
 from candela_processes.analytics.compiled import in_order
-from candela_processes.analytics.pair import CHUNK, Origin, Tile, Tiles, checked, chunks
+from candela_processes.analytics.pair import CHUNK, Origin, Tile, Tiles, checked, chunks, flat
+from candela_processes.analytics.register_tiles import PAIR, ROWS, padded
 from candela_processes.errors import InvalidInput
 
 # Fewer valid pixels per band than this and 2p means and p(2p+1) covariances mean nothing.
@@ -35,7 +36,7 @@ def unweighted(tiles: Tiles, bands: int, start: Origin) -> list[Any]:
     """
 
     def sums_of(part: Tile) -> tuple[Any, ...]:
-        return moments.raw_moments((part.before, part.after, part.valid), start.before, start.after)
+        return moments.raw_moments(pixels_of(part), start.before, start.after)
 
     totals = summed(tiles, bands, sums_of)
     _require_pixels(totals[2], bands)
@@ -67,8 +68,27 @@ def _require_pixels(pixels: int, bands: int) -> None:
 def narrow(tile: Tile, start: Origin) -> moments.Pixels:
     """Return the pixels as kernels take them: 64-bit reals less their origin as float32, all others untouched."""
     if tile.before.dtype != np.float64:
-        return tile.before, tile.after, tile.valid
+        return pixels_of(tile)
     with np.errstate(over="ignore", invalid="ignore"):
         before = (tile.before - start.before[:, None]).astype(np.float32)
         after = (tile.after - start.after[:, None]).astype(np.float32)
-    return before, after, tile.valid
+    return pixels_of(Tile(before, after, tile.valid))
+
+
+def pixels_of(tile: Tile) -> moments.Pixels:
+    """Return a tile, or a part of one, in its own type as kernels take it."""
+    (before, early), (after, late) = flat(tile.before), flat(tile.after)
+    valid, _ = flat(tile.valid[None])
+    return before, after, valid, (early, late), tile.before.dtype.kind != "f"
+
+
+def constants_of(
+    origins: NDArray[Any], maps: NDArray[Any], offsets: NDArray[Any], inverse: NDArray[Any]
+) -> moments.Constants:
+    """Return what kernels need, as float32: origins (2, p); padded: maps (2, p, p), offsets (2, p), inverse (p,)."""
+    return (
+        origins.astype(np.float32),
+        padded(maps.astype(np.float32), 1, PAIR, ROWS),
+        padded(offsets.astype(np.float32), 1, PAIR),
+        padded(inverse.astype(np.float32), PAIR),
+    )

@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 
 from candela_processes.analytics import chi_squared
-from candela_processes.analytics.blocks import BLOCK, survival_series, weigh
+from candela_processes.analytics.blocks import LANES, WEIGHT, Z, survival_series, weigh
+from candela_processes.analytics.register_tiles import BLOCK
 
 FREEDOM = [1, 2, 3, 4, 5, 6, 8, 13, 20, 51]
 
@@ -33,6 +34,7 @@ def test_ends_of_the_distribution() -> None:
 @pytest.mark.parametrize("p", [1, 2, 3, 4, 6, 8, 13, 26])
 def test_block_weights_equal_scipy_in_single_precision(p: int) -> None:
     z = np.concatenate([[0.0], np.geomspace(1e-6, 1e6, BLOCK - 1)])
-    weight = np.ones(BLOCK, np.float32)
-    weigh(weight, z.astype(np.float32), p, survival_series(p), np.empty((4, BLOCK), np.float32))
-    np.testing.assert_allclose(weight, stats.chi2.sf(z, p), atol=1e-6)
+    lanes = np.ones((LANES, BLOCK), np.float32)
+    lanes[Z] = z
+    weigh(lanes, lanes.view(np.int32), p, survival_series(p))
+    np.testing.assert_allclose(lanes[WEIGHT], stats.chi2.sf(z, p), atol=1e-6)
