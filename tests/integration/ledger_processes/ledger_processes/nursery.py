@@ -53,6 +53,7 @@ def answer() -> None:
     """Answer until the input ends."""
     for line in sys.stdin:
         asked = json.loads(line)
+        found: int | None
         if "start" in asked:
             found = _begin(asked["start"], asked["environment"], asked["log"])
         else:
