@@ -117,7 +117,9 @@ def stratified_areas(matrix: NDArray[Any], mapped_areas: NDArray[Any]) -> AreaEs
     users = np.diag(counts) / drawn
     users_variance = users * (1.0 - users) / (drawn - 1.0)
     producers = np.divide(np.diag(proportions), columns, out=np.full(areas.size, np.nan), where=columns > 0)
-    within = (weights[:, None] * proportions - proportions**2) / (drawn[:, None] - 1.0)
+    share = counts / drawn[:, None]
+    # W p - p^2 of equation 10, written so that rounding never makes it negative
+    within = weights[:, None] ** 2 * share * (1.0 - share) / (drawn[:, None] - 1.0)
     return AreaEstimate(
         proportions=proportions,
         areas=columns * areas.sum(),

@@ -70,3 +70,11 @@ def test_refuses_what_cannot_be_estimated() -> None:
         stratified_areas(SAMPLES, np.array([1, 2, 0, 4]))
     with pytest.raises(InvalidInput, match="at least two"):
         stratified_areas(np.eye(4, dtype=int), MAPPED)
+
+
+@pytest.mark.parametrize("mapped", [(0.1, 0.7), (1.8249999999999, 52.77), (1 / 3, 1e-3)])
+def test_a_map_without_errors_has_standard_errors_of_nought(mapped: tuple[float, float]) -> None:
+    found = stratified_areas(np.array([[5300, 0], [0, 2000]]), np.array(mapped))
+    assert found.area_errors.tolist() == [0.0, 0.0]
+    assert found.overall_error == 0.0
+    np.testing.assert_allclose(found.areas, mapped)
