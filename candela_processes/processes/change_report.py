@@ -53,6 +53,12 @@ class ThresholdReport(Part):
         description="Scale of that law: median of the squared magnitude over the median of chi-square; the rule "
         "scaled_chi2 uses it, for the others it says what they compare with."
     )
+    shape: float | None = Field(
+        default=None,
+        description="How evenly the smaller half of the pixels scatters: lower quartile over median of the squared "
+        "magnitude, over the same of that law. 1 where they follow it; the lower, the more unchanged pixels than alpha "
+        "says are called changed. Absent where it cannot be told.",
+    )
 
 
 class ShiftReport(Part):

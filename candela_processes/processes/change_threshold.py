@@ -40,6 +40,7 @@ class Level:
             alpha=found.alpha,
             degrees_of_freedom=freedom,
             c=self.chance.scale,
+            shape=self.chance.shape,
         )
 
 

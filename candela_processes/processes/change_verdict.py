@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from candela_processes.analytics.threshold import reliability
-from candela_processes.analytics.verdict import LARGEST_CHANGED_SHARE, Verdict
+from candela_processes.analytics.verdict import LARGEST_CHANGED_SHARE, Verdict, is_uneven
 from candela_processes.processes.change_method import Solution
 from candela_processes.processes.change_report import ShiftReport
 from candela_processes.processes.change_shift import LARGEST_SHIFT
@@ -68,6 +68,11 @@ def warnings_of(
         (
             level.found.rule == "chi2" and inputs.method == "irmad",
             "chi2 without scale calls too much changed after re-weighting; scaled_chi2 corrects that.",
+        ),
+        (
+            level.found.alpha is not None and is_uneven(level.chance.shape),
+            f"The unchanged pixels scatter more unevenly (shape {level.chance.shape or 0:.2f}) than the chi-square law "
+            f"(1): more of them than alpha = {level.found.alpha} are called changed.",
         ),
     )
     return tuple(sentence for applies, sentence in told if applies)
