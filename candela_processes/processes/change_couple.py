@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from candela_processes.analytics.canonical import UnfitBands
 from candela_processes.errors import InvalidInput
 from candela_processes.process import Workdir
 from candela_processes.processes.change_maps import Counted, MagnitudeStore, write_changes, write_magnitude
@@ -89,7 +90,8 @@ def _solved(task: CoupleTask, span: Span) -> Solution:
         return solve(task.couple, task.inputs, span)
     except InvalidInput as error:
         where = f"couple {task.number}, {task.titles[0]} to {task.titles[1]}"
-        raise InvalidInput(error.name, f"{where}: {error.problem}") from error
+        told = error.naming(task.couple.before.scene.band_labels) if isinstance(error, UnfitBands) else error
+        raise InvalidInput(error.name, f"{where}: {told.problem}") from error
 
 
 def _report(task: CoupleTask, solution: Solution, level: Level, observed: Counted, changed: Counted) -> CoupleReport:

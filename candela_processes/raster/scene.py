@@ -32,6 +32,14 @@ class Scene:
     dtype: np.dtype[Any]
     acquired: Acquisition | None
 
+    @property
+    def band_labels(self) -> tuple[str, ...]:
+        """Return what to call the used bands in messages: number in the file, and name where there is one."""
+        return tuple(
+            f"{number}" if name == f"band {number}" else f"{number} ({name[:40]})"
+            for number, name in zip(self.bands, self.band_names, strict=True)
+        )
+
 
 def open_scenes(
     paths: Sequence[Path],
@@ -65,6 +73,7 @@ def _scene(path: Path, name: str, bands: Sequence[int | str] | None) -> Scene:
     """Read one header."""
     with open_image(path, name) as dataset:
         numbers = select_bands(dataset, bands, name)
+        _refuse_colour_table(dataset, numbers, path, name)
         dtypes = [np.dtype(_plain(dataset.dtypes[number - 1], path, name)) for number in numbers]
         return Scene(
             path=path,
@@ -75,6 +84,17 @@ def _scene(path: Path, name: str, bands: Sequence[int | str] | None) -> Scene:
             dtype=common_dtype(dtypes),
             acquired=acquisition_date(dataset),
         )
+
+
+def _refuse_colour_table(dataset: DatasetReader, numbers: Sequence[int], path: Path, name: str) -> None:
+    """Refuse bands whose values are places in a colour table: their differences mean nothing."""
+    for number in numbers:
+        if dataset.colorinterp[number - 1] == ColorInterp.palette:
+            raise InvalidInput(
+                name,
+                f"band {number} of {path.name} is a palette: its values are places in a colour table, not "
+                "measurements; give the image with its measured values.",
+            )
 
 
 def _plain(dtype: str, path: Path, name: str) -> str:

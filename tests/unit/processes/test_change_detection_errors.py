@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
@@ -196,3 +197,26 @@ def test_more_pixels_than_allowed(run_process: Any, write_image: Any, noisy: Cop
     assert error.name == "images/0"
     assert "48000 pixels; allowed are 47999" in error.problem
     assert not list((tmp_path / "run_0" / "scratch").iterdir())
+
+
+def test_a_band_is_called_by_its_place_in_the_file(run_process: Any, write_image: Any, noisy: Copy) -> None:
+    first, second = noisy(1), noisy(2).copy()
+    second[2] = 7
+    paths = [str(write_image("a.tif", first)), str(write_image("b.tif", second))]
+    for method in ("irmad", "mad", "cva"):
+        error = refused(run_process, images=paths, bands=[1, 3, 2], method=method)
+        assert error.name == "bands"
+        assert "band 3 of the later image" in error.problem
+        assert "band 2" not in error.problem
+
+
+def test_a_palette_is_no_measurement(run_process: Any, write_image: Any, noisy: Copy) -> None:
+    paths = []
+    for number in (1, 2):
+        path = write_image(f"{number}.tif", (noisy(number)[:1] / 50).astype(np.uint8))
+        with rasterio.open(path, "r+") as dataset:
+            dataset.write_colormap(1, {value: (value, 0, 255 - value, 255) for value in range(256)})
+        paths.append(str(path))
+    error = refused(run_process, images=paths)
+    assert error.name == "images/0"
+    assert "palette" in error.problem
