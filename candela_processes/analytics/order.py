@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from candela_processes.analytics.compiled import scalar
 from candela_processes.errors import InvalidInput
 
 # Called again for every pass; NaN = not observed, all else >= 0.
 type Magnitudes = Callable[[], Iterable[NDArray[np.float32]]]
 
 BINS = 1 << 16
+INFINITE = 0x7F800000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +46,9 @@ class Coarse:
 
 def coarse(magnitudes: Magnitudes) -> Coarse:
     """Count one pass; raises InvalidInput("images") where nothing is observed."""
-    counts, low = np.zeros(BINS, np.int64), np.zeros(BINS)
+    counts, low = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
     for bits in _patterns(magnitudes):
-        upper = bits >> 16
-        counts += np.bincount(upper, minlength=BINS)
-        low += np.bincount(upper, weights=bits & 0xFFFF, minlength=BINS)
+        count_upper(bits, counts, low)
     if not counts.any():
         raise InvalidInput("images", "no pixel is valid on both dates, so that no threshold can be found.")
     return Coarse(counts, _sums(counts, low))
@@ -56,12 +56,43 @@ def coarse(magnitudes: Magnitudes) -> Coarse:
 
 def fine(magnitudes: Magnitudes, bins: Sequence[int]) -> dict[int, NDArray[np.int64]]:
     """Count the lower half of the patterns in each of the coarse bins: one pass, (BINS,) counts per bin."""
-    counts = {int(bin_): np.zeros(BINS, np.int64) for bin_ in bins}
+    chosen = list(dict.fromkeys(int(bin_) for bin_ in bins))
+    places = np.full(BINS, -1, np.int32)
+    places[chosen] = np.arange(len(chosen), dtype=np.int32)
+    counts = np.zeros((len(chosen), BINS), np.int64)
     for bits in _patterns(magnitudes):
-        upper = bits >> 16
-        for bin_, count in counts.items():
-            count += np.bincount(bits[upper == bin_] & 0xFFFF, minlength=BINS)
-    return counts
+        count_lower(bits, places, counts)
+    return dict(zip(chosen, counts, strict=True))
+
+
+@scalar
+def count_upper(bits: NDArray[Any], counts: NDArray[Any], low: NDArray[Any]) -> None:
+    """Add to counts (BINS,) and to the sums of the lower halves, low (BINS,), by the upper half of each pattern."""
+    for k in range(bits.size):
+        pattern = ordered(bits[k])
+        if pattern >= 0:
+            counts[pattern >> 16] += 1
+            low[pattern >> 16] += pattern & 0xFFFF
+
+
+@scalar
+def count_lower(bits: NDArray[Any], places: NDArray[Any], counts: NDArray[Any]) -> None:
+    """Add to counts (m, BINS) by the lower half of each pattern whose upper half has a place 0..m-1, not -1."""
+    for k in range(bits.size):
+        pattern = ordered(bits[k])
+        if pattern >= 0 and places[pattern >> 16] >= 0:
+            counts[places[pattern >> 16], pattern & 0xFFFF] += 1
+
+
+@scalar
+def ordered(pattern: Any) -> int:
+    """Return a pattern with the order of the number: -1 for NaN, 0 below nought, the largest number for infinity."""
+    bits = np.int64(pattern)
+    if bits & 0x7FFFFFFF > INFINITE:
+        return -1
+    if bits > INFINITE:
+        return 0
+    return int(bits) if bits < INFINITE else INFINITE - 1
 
 
 def values_of(bin_: int) -> NDArray[np.float64]:
@@ -99,13 +130,12 @@ def quantiles_of_square(magnitudes: Magnitudes, table: Coarse, shares: Sequence[
     ]
 
 
-def _patterns(magnitudes: Magnitudes) -> Iterator[NDArray[np.int64]]:
-    """Yield the bit patterns of the observed numbers; infinite ones count as the largest number."""
-    largest = np.finfo(np.float32).max
+def _patterns(magnitudes: Magnitudes) -> Iterator[NDArray[np.uint32]]:
+    """Yield the bit patterns of the numbers."""
     for part in magnitudes():
-        seen = np.asarray(part, dtype=np.float32).ravel()
-        seen = np.clip(seen[~np.isnan(seen)], np.float32(0), largest) + np.float32(0)  # + 0 turns -0 into 0
-        yield seen.view(np.uint32).astype(np.int64)
+        whole = np.ascontiguousarray(part, dtype=np.float32).ravel().view(np.uint32)
+        whole.flags.writeable = False  # so that one compiled kernel serves all
+        yield whole
 
 
 def _sums(counts: NDArray[np.int64], low: NDArray[Any]) -> NDArray[np.float64]:

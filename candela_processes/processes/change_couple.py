@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +10,15 @@ from typing import TYPE_CHECKING
 from candela_processes.analytics.canonical import UnfitBands
 from candela_processes.errors import InvalidInput
 from candela_processes.process import Workdir
-from candela_processes.processes.change_maps import Counted, MagnitudeStore, write_changes, write_magnitude
+from candela_processes.processes.change_maps import (
+    Counted,
+    MagnitudeStore,
+    fill_magnitude,
+    write_changes,
+    write_magnitude,
+)
 from candela_processes.processes.change_method import Solution, solve
-from candela_processes.processes.change_report import CoupleReport
+from candela_processes.processes.change_report import CoupleReport, ShiftReport
 from candela_processes.processes.change_shift import shift_of
 from candela_processes.processes.change_threshold import Level, find_level
 from candela_processes.processes.change_verdict import judge, warnings_of
@@ -70,16 +77,18 @@ def map_couple(task: CoupleTask, workdir: Workdir, span: Span) -> CoupleMaps:
     areas = pixel_area_km2(task.couple.grid)
     solution = _solved(task, span.part(0.0, 0.5))
     store = MagnitudeStore.create(workdir.scratch, task.couple.grid)
-    part = span.part(0.5, 0.75)
-    observed = write_magnitude(
-        task.couple, solution.magnitude, store, magnitude, task.tags, areas, lambda share: part(share, "magnitude")
-    )
-    span(0.75, "threshold")
-    level = find_level(store, solution, task.inputs)
-    last = span.part(0.85, 1.0)
-    changed = write_changes(store, level.found.value, changes, task.tags, areas, lambda share: last(share, "map"))
+    part, last = span.part(0.5, 0.6), span.part(0.75, 1.0)
+    observed = fill_magnitude(task.couple, solution.magnitude, store, areas, lambda share: part(share, "magnitude"))
+    # the file of magnitudes takes as long as the rest: it is made beside it
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(write_magnitude, store, magnitude, task.tags)
+        span(0.6, "threshold")
+        level = find_level(store, solution, task.inputs)
+        changed = write_changes(store, level.found.value, changes, task.tags, areas, lambda share: last(share, "map"))
+        shift = None if solution.identical else shift_of(task.couple)
+        written.result()
     store.file.path.unlink()
-    report = _report(task, solution, level, observed, changed)
+    report = _report(task, solution, level, (observed, changed), shift)
     _say_result(report)
     return CoupleMaps(task, changes, magnitude, report)
 
@@ -94,11 +103,13 @@ def _solved(task: CoupleTask, span: Span) -> Solution:
         raise InvalidInput(error.name, f"{where}: {told.problem}") from error
 
 
-def _report(task: CoupleTask, solution: Solution, level: Level, observed: Counted, changed: Counted) -> CoupleReport:
-    """Return the numbers of a couple."""
+def _report(
+    task: CoupleTask, solution: Solution, level: Level, counted: tuple[Counted, Counted], shift: ShiftReport | None
+) -> CoupleReport:
+    """Return the numbers of a couple; `counted` are the observed and the changed pixels."""
+    observed, changed = counted
     total, changed_share = task.couple.grid.pixels, changed.pixels / observed.pixels
     verdict = judge(solution, level, changed_share, task.inputs)
-    shift = None if solution.identical else shift_of(task.couple)
     return CoupleReport(
         number=task.number,
         product_id1=task.products[0],

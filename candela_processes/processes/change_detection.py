@@ -166,5 +166,5 @@ CHANGE_DETECTION = Process(
         "images": ["landsat_pucallpa/1985.tif", "landsat_pucallpa/1995.tif"],
         "dates": ["1985", "1995"],
     },
-    resources=Resources(memory=2 * GIB, scratch=20 * GIB),
+    resources=Resources(cpu=2, memory=2 * GIB, scratch=20 * GIB),
 )

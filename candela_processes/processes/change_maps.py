@@ -53,30 +53,33 @@ class MagnitudeStore:
             yield values
 
 
-def write_magnitude(
+def fill_magnitude(
     couple: Couple,
     magnitude: Callable[[Tile], NDArray[np.float32]],
     store: MagnitudeStore,
-    path: Path,
-    tags: Mapping[str, str],
     areas: PixelAreas,
     share: Share,
 ) -> Counted:
-    """Compute the magnitude of every pixel into `store` and the COG at `path`; return what was observed."""
+    """Compute the magnitude of every pixel into `store`; return what was observed."""
     width, pixels, area = couple.grid.width, 0, 0.0
-    writer = CogWriter(path, couple.grid, MAGNITUDE, store.file.path.parent, "magnitude of change", tags)
-    with writer, store.file.mapped(writable=True) as planes:
+    with store.file.mapped(writable=True) as planes:
         for tile in couple.tiles():
             values = magnitude(tile)
             start = tile.first_row * width
             planes.array[0, start : start + values.size] = values
-            writer.write(tile.first_row, values)
             planes.release(start, start + values.size)
             observed = ~np.isnan(values)
-            pixels += int(observed.sum())
+            pixels += int(np.count_nonzero(observed))
             area += areas.mapped_km2(tile.first_row, observed)
             share((tile.first_row + tile.rows) / couple.grid.height)
     return Counted(pixels, area)
+
+
+def write_magnitude(store: MagnitudeStore, path: Path, tags: Mapping[str, str]) -> None:
+    """Write the magnitudes as a COG at `path`; may run beside other readers of the store."""
+    with CogWriter(path, store.grid, MAGNITUDE, store.file.path.parent, "magnitude of change", tags) as writer:
+        for first, values in store.blocks():
+            writer.write(first, values)
 
 
 def write_changes(
@@ -95,7 +98,7 @@ def write_changes(
             codes: NDArray[Any] = changed.astype(np.uint8)
             codes[np.isnan(values)] = 255
             writer.write(first, codes)
-            pixels += int(changed.sum())
+            pixels += int(np.count_nonzero(changed))
             area += areas.mapped_km2(first, changed)
             share((first + values.size // store.grid.width) / store.grid.height)
     return Counted(pixels, area)
