@@ -11,6 +11,7 @@ overviews, report and quick-look. Needs otb-bin.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,15 @@ def enlarge(source: Path, target: Path, side: int, seed: int) -> None:
             sink.write(np.where(block > 0, noisy, 0).astype(np.uint16), window=window)
 
 
+def otb_surroundings(launcher: str) -> dict[str, str]:
+    """Return the environment that lets OTB find its applications, where the caller has not said so."""
+    if "OTB_APPLICATION_PATH" in os.environ:
+        return {}
+    prefix = Path(launcher).resolve().parents[1]
+    found = next((path for form in ("lib/otb", "lib/*/otb") for path in prefix.glob(f"{form}/applications")), None)
+    return {"OTB_APPLICATION_PATH": str(found)} if found else {}
+
+
 def main() -> None:
     """Make the pair, run both in turn, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -52,6 +62,7 @@ def main() -> None:
     otb = shutil.which("otbApplicationLauncherCommandLine")
     if otb is None:
         sys.exit("OTB is not installed (Debian: otb-bin); nothing was measured.")
+    os.environ.update(otb_surroundings(otb))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         before, after = folder / "before.tif", folder / "after.tif"
