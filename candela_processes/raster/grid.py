@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, pi
 from pathlib import Path
 from typing import Self
 
@@ -107,7 +107,10 @@ def differences(a: Grid, b: Grid) -> list[str]:
         found.append(f"CRS ({crs_name(a.crs)} and {crs_name(b.crs)})")
     extent = max(a.width, a.height)
     if not _close(a, b, "abde", PIXEL_TOLERANCE / extent):
-        found.append(f"pixel size or rotation ({_size(a)} and {_size(b)})")
+        sizes = _size(a), _size(b)
+        if sizes[0] == sizes[1]:  # south up, rotated, or nearly equal: only the coefficients tell
+            sizes = _steps(a), _steps(b)
+        found.append(f"pixel size or rotation ({sizes[0]} and {sizes[1]})")
     if not _close(a, b, "cf", PIXEL_TOLERANCE):
         found.append(f"origin ({_origin(a)} and {_origin(b)})")
     if (a.width, a.height) != (b.width, b.height):
@@ -124,6 +127,12 @@ def _close(a: Grid, b: Grid, coefficients: str, tolerance: float) -> bool:
 def _size(grid: Grid) -> str:
     """Return the pixel size in words."""
     return "{:.10g} x {:.10g}".format(*grid.pixel_size)
+
+
+def _steps(grid: Grid) -> str:
+    """Return in words where one column and one row lead."""
+    t = grid.transform
+    return f"a column leads by {t.a:.15g}, {t.d:.15g}, a row by {t.b:.15g}, {t.e:.15g}"
 
 
 def _origin(grid: Grid) -> str:
@@ -154,10 +163,21 @@ def require_overlap(grids: Sequence[Grid], names: Sequence[str]) -> None:
 
 
 def overlap(a: Grid, b: Grid) -> bool:
-    """Say whether the extents of two images meet, judged in the CRS of the first."""
+    """Say whether the extents of two images meet, judged in the CRS of the first (there 180 is -180 degrees)."""
     left, bottom, right, top = _bounds_in(b, a.crs)
     a_left, a_bottom, a_right, a_top = a.bounds
-    return left < a_right and a_left < right and bottom < a_top and a_bottom < top
+    turns: tuple[float, ...] = (0.0,)
+    if a.crs.is_geographic and not same_crs(a.crs, b.crs):
+        whole = _turn(a.crs)
+        right += whole if right < left else 0.0  # PROJ says so of an extent across the antimeridian
+        turns = (-whole, 0.0, whole)
+    across = any(left + turn < a_right and a_left < right + turn for turn in turns)
+    return across and bottom < a_top and a_bottom < top
+
+
+def _turn(crs: CRS) -> float:
+    """Return 360 degrees in the unit of a geographic CRS."""
+    return 2 * pi / float(pyproj.CRS.from_wkt(crs.to_wkt()).axis_info[0].unit_conversion_factor)
 
 
 def _bounds_in(grid: Grid, crs: CRS) -> tuple[float, float, float, float]:

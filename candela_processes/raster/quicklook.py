@@ -20,7 +20,7 @@ from candela_processes.raster.palette import (
     hatch,
     stretch_couple,
 )
-from candela_processes.raster.scale import bar_length, ground_size
+from candela_processes.raster.scale import bar_length, ground_size, north_is_up
 from candela_processes.raster.thumbnail import CoupleView
 
 WIDTH = 1600
@@ -156,12 +156,12 @@ def _legend(page: Image.Image, draw: ImageDraw.ImageDraw, top: int) -> None:
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, view: CoupleView, width: int, end: tuple[int, int]) -> None:
-    """Draw a bar of a round length on the ground of panels of a width, and an arrow to the north, up to `end`."""
+    """Draw a bar of a round length on the ground of panels of a width, and an arrow where north is up, up to `end`."""
     right, middle = end
     metres_per_dot = ground_size(view.grid)[0] * view.grid.width / width
     length, text = bar_length(metres_per_dot * min(0.4 * width, LONGEST_BAR))
     dots = round(length / metres_per_dot)
-    if view.grid.axis_aligned:
+    if north_is_up(view.grid):
         draw.polygon([(right - 8, middle - 18), (right - 15, middle + 3), (right - 1, middle + 3)], fill=INK)
         draw.text((right - 8, middle + 5), "N", INK, _font(14), anchor="mt")
         right -= 40

@@ -1,4 +1,4 @@
-"""Lengths on the ground at the middle of an image: the shape of a pixel and the length of a scale bar."""
+"""Lengths on the ground at the middle of an image: the shape of a pixel, a scale bar; and where north is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 import pyproj
 
 from candela_processes.raster.grid import Grid
+
+MOST_CONVERGENCE = 10.0
+"""Degrees by which an arrow that points upwards may miss true north."""
 
 
 def ground_size(grid: Grid) -> tuple[float, float]:
@@ -24,6 +27,20 @@ def ground_size(grid: Grid) -> tuple[float, float]:
     _, _, metres = geod.inv(longitude[::2], latitude[::2], longitude[1::2], latitude[1::2])
     width, height = (float(length) / 2 for length in metres)
     return (width, height) if np.isfinite(width + height) and width > 0 and height > 0 else grid.pixel_size
+
+
+def north_is_up(grid: Grid) -> bool:
+    """Say whether north is upwards, within 10 degrees, all over a picture whose rows run from north to south."""
+    crs = pyproj.CRS.from_wkt(grid.crs.to_wkt())
+    geod = crs.get_geod()
+    if not grid.axis_aligned or crs.geodetic_crs is None or geod is None or not (crs.is_geographic or crs.is_projected):
+        return False
+    to_geographic = pyproj.Transformer.from_crs(crs, pyproj.CRS.from_epsg(4326), always_xy=True)
+    places = [*grid.corners, tuple(np.mean(grid.corners, axis=0))]
+    x, y = (np.array(values) for values in zip(*places, strict=True))
+    here, above = (to_geographic.transform(x, y + step) for step in (0.0, grid.pixel_size[1]))
+    azimuth, _, _ = geod.inv(*here, *above)
+    return bool((np.abs(azimuth) <= MOST_CONVERGENCE).all())
 
 
 def bar_length(longest: float) -> tuple[float, str]:

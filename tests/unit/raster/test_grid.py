@@ -59,6 +59,30 @@ def test_each_difference_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [Affine(10, 0, 500000, 0, 10, 4992000), Affine(6, 8, 500000, 8, -6, 5000000), Affine(10, 1e-6, 0, 0, -10, 0)],
+)
+def test_what_differs_can_be_seen_where_the_pixels_have_one_size(transform: Affine) -> None:
+    said = differences(UTM, replace(UTM, transform=transform))[0]
+    first, second = said.removeprefix("pixel size or rotation (").removesuffix(")").split(" and ")
+    assert first != second
+
+
+def test_overlap_across_the_antimeridian() -> None:
+    # east of 180 degrees zone 60 goes on; 1e-3 degrees are about 110 m there
+    zone_60 = Grid(CRS.from_epsg(32660), Affine(120, 0, 820000, 0, -120, 1000000), 320, 300)
+    east, west = (
+        Grid(CRS.from_epsg(4326), Affine(1e-3, 0, left, 0, -1e-3, 9.04), 320, 300) for left in (179.9, -180.1)
+    )
+    away = Grid(CRS.from_epsg(4326), Affine(1e-3, 0, -179.5, 0, -1e-3, 9.04), 320, 300)
+    for degrees in (east, west):
+        assert overlap(zone_60, degrees)
+        assert overlap(degrees, zone_60)
+    assert not overlap(zone_60, away)
+    assert not overlap(away, zone_60)
+
+
 def test_wkt_without_code_is_the_same_crs() -> None:
     esri = (
         'PROJCS["UTM_Zone_51N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],'

@@ -18,7 +18,7 @@ from candela_processes.raster.cog import CLASSES, CogWriter
 from candela_processes.raster.grid import Grid
 from candela_processes.raster.palette import CHANGED, hatch, rgb_bands, stretch_couple
 from candela_processes.raster.quicklook import GAP, MARGIN, TITLE, WIDTH, PictureRow, render
-from candela_processes.raster.scale import bar_length, ground_size
+from candela_processes.raster.scale import bar_length, ground_size, north_is_up
 from candela_processes.raster.stack import Couple, decode, open_scenes
 from candela_processes.raster.thumbnail import CoupleView, block_sums, view_couple
 
@@ -178,3 +178,19 @@ def test_one_scale_for_alike_dates_and_two_for_others() -> None:
     before, after, same = stretch_couple(picture, picture * 40)
     assert not same
     assert np.allclose(before, after, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("code", "transform", "up"),
+    [
+        (32633, Affine(100, 0, 500000, 0, -100, 5000000), True),
+        (32633, Affine(100, 0, 500000, 0, 100, 4990000), True),  # the picture is turned
+        (4326, Affine(0.001, 0, 20, 0, -0.001, 60), True),
+        (32633, Affine(100, 20, 500000, 20, -100, 5000000), False),
+        (3995, Affine(100, 0, -5000, 0, -100, 5000), False),  # the pole is in the middle
+        (3995, Affine(100, 0, 1000000, 0, -100, 5000), False),  # north is to the left
+        (3995, Affine(100, 0, -5000, 0, -100, -2000000), True),  # on the meridian of Greenwich
+    ],
+)
+def test_the_arrow_says_where_north_is(code: int, transform: Affine, up: bool) -> None:
+    assert north_is_up(Grid(CRS.from_epsg(code), transform, 100, 100)) is up
