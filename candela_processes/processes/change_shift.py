@@ -32,8 +32,11 @@ def shift_of(couple: Couple) -> ShiftReport | None:
     if not valid.any():
         return None
     bands = range(couple.before.pixels.bands)
-    band = max(bands, key=lambda number: _likeness(couple, number, area, valid))
+    likeness = {number: _likeness(couple, number, area, valid) for number in bands}
+    band = max(bands, key=lambda number: abs(likeness[number]))
     before, after = (_plane(decoded, band, area, couple) for decoded in (couple.before, couple.after))
+    # structure of opposite sign (a negative, water that turned bright) has a trough where the peak should be
+    after = after if likeness[band] >= 0 else -after
     try:
         rows, columns = estimate_shift(before, after, valid)
     except InvalidInput:
@@ -74,9 +77,9 @@ def _plane(decoded: Decoded, band: int, area: Area, couple: Couple) -> NDArray[n
 
 
 def _likeness(couple: Couple, band: int, area: Area, valid: NDArray[np.bool_]) -> float:
-    """Return the absolute correlation of a band between the dates, -1 where it is constant."""
+    """Return the correlation of a band between the dates, 0 where it is constant."""
     before, after = (_plane(decoded, band, area, couple)[valid] for decoded in (couple.before, couple.after))
     spread = before.std() * after.std()
     if not spread > 0:
-        return -1.0
-    return abs(float(((before - before.mean()) * (after - after.mean())).mean() / spread))
+        return 0.0
+    return float(((before - before.mean()) * (after - after.mean())).mean() / spread)

@@ -26,7 +26,7 @@ class ImageDate:
     @property
     def tag(self) -> str:
         """Return the date as TIFF tags and file names have it, YYYYMMDD."""
-        return f"{self.day:%Y%m%d}"
+        return self.day.isoformat().replace("-", "")  # strftime writes the year 999 with three digits
 
 
 @dataclass(frozen=True)

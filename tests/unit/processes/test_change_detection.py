@@ -352,3 +352,12 @@ def test_a_displacement_is_warned_of(run_process: Any, write_image: Any, scene: 
     assert couple["shift"]["rows"] == pytest.approx(0.5, abs=0.06)
     assert couple["shift"]["columns"] == pytest.approx(-0.25, abs=0.06)
     assert any("displaced" in warning for warning in couple["warnings"])
+
+
+def test_a_negative_is_not_displaced(run_process: Any, write_image: Any, scene: NDArray[np.float32]) -> None:
+    generator = np.random.default_rng(6)
+    first, second = (scene + generator.normal(0, 20, scene.shape) for _ in range(2))
+    images = {"a.tif": first, "b.tif": 9000 - second}
+    paths = [str(write_image(name, image.astype(np.float32))) for name, image in images.items()]
+    (couple,) = run_process(CHANGE_DETECTION, images=paths).report["couples"]
+    assert couple["shift"]["length"] < 0.1

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from candela_processes.errors import InvalidInput
-from candela_processes.processes.series_order import ImageDate, product_name, put_in_order
+from candela_processes.processes.series_order import ImageDate, given_dates, product_name, put_in_order
 
 
 def found(text: str, source: str = "ACQUISITION_DATE") -> ImageDate:
@@ -74,3 +74,7 @@ def test_days_that_no_calendar_has_are_refused(text: str) -> None:
 )
 def test_product_name(name: str, product: str) -> None:
     assert product_name(name) == product
+
+
+def test_the_tag_of_a_date_has_eight_digits() -> None:
+    assert [day.tag for day in given_dates(["0999", "2003-02-06"])] == ["09990101", "20030206"]
