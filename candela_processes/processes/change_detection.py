@@ -77,7 +77,8 @@ class ChangeDetectionInputs(Inputs):
     alpha: float = Field(
         default=1e-4,
         title="Significance level",
-        description="Probability that an unchanged pixel is called changed; for scaled_chi2 and chi2.",
+        description="Probability that an unchanged pixel is called changed, as far as unchanged pixels follow the law; "
+        "for scaled_chi2 and chi2.",
         gt=0,
         le=0.5,
     )
