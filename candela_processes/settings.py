@@ -33,7 +33,9 @@ def _absolute(value: Path) -> Path:
 class Settings(BaseSettings):
     """All settings; a field's description says meaning and unit."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False
+    )
 
     workspace: Annotated[Path, AfterValidator(_absolute)] = Field(
         default=Path("workspace"), description="Folder of jobs, results and, by default, the database."
@@ -75,14 +77,14 @@ class Settings(BaseSettings):
     job_memory: int = Field(default=0, ge=0, description="Cap on the memory of every job (bytes); 0: as declared.")
     job_scratch: int = Field(default=0, ge=0, description="Cap on the disk of every job (bytes); 0: as declared.")
     stop_grace_seconds: float = Field(
-        default=10.0, ge=0, description="Time between asking a job to end and killing it (s)."
+        default=10.0, ge=0, le=3600, description="Time between asking a job to end and killing it (s)."
     )
     round_seconds: float = Field(
         default=1.0, gt=0, le=60, description="Longest pause between two dispatcher rounds (s)."
     )
     action_seconds: float = Field(default=60.0, gt=0, description="Longest time of one dispatcher action (s).")
     expiry_days: float = Field(
-        default=30.0, gt=0, description="Age at which finished jobs and their files are removed (days)."
+        default=30.0, gt=0, le=100_000, description="Age at which finished jobs and their files are removed (days)."
     )
     orphan_seconds: float = Field(
         default=600.0, gt=0, description="Age at which a directory that no job owns is removed (s)."

@@ -7,6 +7,7 @@ Running jobs are left alone when the server ends and are found again at the next
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ from candela_processes.settings import Settings
 from candela_processes.telemetry import faults, logs
 
 BACKLOG = 512
+OTHERS = 0o027  # what others may not do with files of the workspace, and its group may not write
 
 
 @click.command()
@@ -37,6 +39,7 @@ def serve(host: str, port: int, web_only: bool, stop_jobs: bool) -> None:
     settings = configuration.load()
     logs.start_logging(settings)
     assembly = _checked(settings)
+    _check_collections(settings)
     listener = _listen(host, port)
     name, number = listener.getsockname()[:2]
     shown = f"[{name}]" if ":" in name else name
@@ -68,6 +71,7 @@ def dispatcher() -> None:
 
 def _checked(settings: Settings) -> Assembly:
     """Refuse the start with one sentence where the workspace or the store cannot be used."""
+    os.umask(os.umask(OTHERS) | OTHERS)  # jobs hold what users sent; children and workers inherit it
     try:
         settings.workspace.mkdir(parents=True, exist_ok=True)
         probe = settings.workspace / ".writable"
@@ -85,6 +89,14 @@ def _checked(settings: Settings) -> Assembly:
     except Unavailable as error:
         raise SettingsError(f"CANDELA_DATABASE_URL: {error.detail}") from error
     return assembly
+
+
+def _check_collections(settings: Settings) -> None:
+    """Refuse a wrong pygeoapi configuration here, where the start can still be stopped; raises SettingsError."""
+    if settings.pygeoapi_config is not None:
+        from candela_processes.ogc.collections import effective_configuration
+
+        effective_configuration(settings)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -194,6 +194,10 @@ def refused(site: Site, *options: str, **environment: str) -> subprocess.Complet
         ({"CANDELA_WORKSPACE": "/proc/nowhere"}, "CANDELA_WORKSPACE"),
         ({"CANDELA_DATABASE_URL": "mysql://nowhere/jobs"}, "CANDELA_DATABASE_URL"),
         ({"CANDELA_DATABASE_URL": "sqlite:///:memory:"}, "CANDELA_DATABASE_URL"),
+        (
+            {"CANDELA_PYGEOAPI_CONFIG": "/nowhere/at/all.yml"},
+            "CANDELA_PYGEOAPI_CONFIG: the file cannot be read",
+        ),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_sentence(
@@ -211,3 +215,13 @@ def test_a_port_that_is_taken_is_told(site: Site) -> None:
         answer = refused(site, "--port", str(taken.getsockname()[1]))
     assert answer.returncode == 2
     assert "cannot be listened on" in answer.stderr
+
+
+def test_others_can_read_nothing_of_a_workspace(serve: Callable[..., Serving], site: Site) -> None:
+    workspace = site.folder / "private"
+    serving = serve(CANDELA_WORKSPACE=str(workspace))
+    site.let_go()
+    assert serving.submit().wait()["status"] == "successful"
+    modes = {path: path.lstat().st_mode & 0o027 for path in [workspace, *workspace.rglob("*")]}
+    assert len(modes) > 10
+    assert {path: oct(mode) for path, mode in modes.items() if mode} == {}
