@@ -113,8 +113,11 @@ class Job:
         return self.status in FINAL
 
     def log_context(self) -> dict[str, Any]:
-        """Return the fields that every log line about this job carries."""
-        return {"job": self.id, "process_id": self.process_id, "phase": str(self.phase), "attempt": self.attempt}
+        """Return the fields that every log line about this job carries; `duration` (s) once its status is final."""
+        fields = {"job": self.id, "process_id": self.process_id, "phase": str(self.phase), "attempt": self.attempt}
+        if self.finished is None:
+            return fields
+        return fields | {"duration": round((self.finished - (self.started or self.created)).total_seconds(), 3)}
 
     def _moved(self, allowed: set[Phase], now: datetime, **changes: Any) -> Self:
         if self.phase not in allowed:

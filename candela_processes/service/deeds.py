@@ -136,8 +136,8 @@ class Deeds:
         self.pulse.count(str(kind), outcome)
         if error is not None:
             context = {"job": getattr(completion.key, "job_id", ""), "duration": round(completion.seconds, 3)}
-            known = isinstance(error, (OSError, ActionTimeout, ProcessesError))
-            _log.warning("%s failed: %s: %s", kind, type(error).__name__, error, extra=context, exc_info=not known)
+            unknown = None if isinstance(error, (OSError, ActionTimeout, ProcessesError)) else error
+            _log.warning("%s failed: %s: %s", kind, type(error).__name__, error, extra=context, exc_info=unknown)
 
     def _defer(self, kind: ActionKind, handle: Handle, error: Exception) -> None:
         """Record the failed try of a job that still waits for this action."""

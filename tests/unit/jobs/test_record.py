@@ -58,6 +58,12 @@ def test_a_whole_life(now: datetime = NOON) -> None:
     )
     assert (job.started, job.finished, job.updated) == (now + seconds(2), now + seconds(6), now + seconds(6))
     assert job.revision == 6 and job.is_final
+    assert job.log_context()["duration"] == 4.0
+
+
+def test_the_log_tells_no_duration_before_the_end_and_the_wait_of_a_job_that_never_ran() -> None:
+    assert "duration" not in queued().log_context()
+    assert queued().dismissed(NOON + seconds(3)).log_context()["duration"] == 3.0
 
 
 def test_a_lost_attempt_is_started_again_under_the_next_number() -> None:

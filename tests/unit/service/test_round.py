@@ -50,7 +50,7 @@ class StandInRunner:
         self.submitted: list[Handle] = []
         self.stopped: list[Handle] = []
         self.hung: set[str] = set()
-        self.broken: dict[str, OSError] = {}
+        self.broken: dict[str, Exception] = {}
         self.gate = threading.Event()
 
     def submit(self, handle: Handle) -> bool:
@@ -467,3 +467,11 @@ def test_there_is_no_heartbeat_before_the_first(tmp_path: Path) -> None:
     assert Heartbeat.read(tmp_path) is None
     (tmp_path / "dispatcher.json").write_text('{"contract": 1, "pid": 1}')
     assert Heartbeat.read(tmp_path) is None
+
+
+def test_the_log_of_a_defect_shows_where_it_is(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    job = stage.job()
+    stage.runner.broken[job.id] = defect = RuntimeError("a defect")
+    stage.rounds_until(lambda: stage.count("submit", "error"), "the defect is counted")
+    told = [record.exc_info for record in caplog.records if record.exc_info]
+    assert [error[1] for error in told] == [defect]
