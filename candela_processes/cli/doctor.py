@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -10,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import click
 
@@ -18,8 +16,7 @@ from candela_processes import settings as configuration
 from candela_processes.errors import ProcessesError
 from candela_processes.jobs.database import is_sqlite, sqlite_path
 from candela_processes.service.assemble import Assembly, assemble
-
-STALE_ROUNDS: Final = 30
+from candela_processes.service.heartbeat import STALE_ROUNDS, sign_of_life
 
 
 @dataclass(frozen=True)
@@ -84,13 +81,9 @@ def _space(assembly: Assembly) -> Finding:
 
 def _dispatcher(assembly: Assembly) -> Finding:
     """Read the heartbeat; no dispatcher is only a note, since it may run on another machine or start later."""
-    try:
-        beat = json.loads((assembly.settings.workspace / "dispatcher.json").read_text(encoding="utf-8"))
-        age = time.time() - float(beat["time"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Finding("dispatcher", False, "no sign of life in this workspace", fatal=False)
-    well = age < STALE_ROUNDS * assembly.settings.round_seconds
-    return Finding("dispatcher", well, f"last round {age:.0f} s ago (pid {beat.get('pid')})", fatal=False)
+    settings = assembly.settings
+    well, words = sign_of_life(settings.workspace, time.time(), STALE_ROUNDS * settings.round_seconds)
+    return Finding("dispatcher", well, words, fatal=False)
 
 
 def _inputs(assembly: Assembly) -> Finding:

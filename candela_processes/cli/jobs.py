@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from candela_processes import settings as configuration
@@ -11,6 +13,7 @@ from candela_processes.errors import NoSuchJob
 from candela_processes.jobs.record import Status
 from candela_processes.service.assemble import assemble
 from candela_processes.service.explain import explain
+from candela_processes.service.heartbeat import STALE_ROUNDS, sign_of_life
 
 
 @click.group("jobs", invoke_without_command=True)
@@ -41,4 +44,6 @@ def explain_job(job_id: str) -> None:
     job = assembly.store.get(job_id)
     if job is None:
         raise NoSuchJob(f"There is no job {job_id[:80]!r} in this workspace.")
-    click.echo(explain(job, assembly.runner(), assembly.settings.workspace))
+    settings = assembly.settings
+    life = sign_of_life(settings.workspace, time.time(), STALE_ROUNDS * settings.round_seconds)
+    click.echo(explain(job, assembly.runner(), settings.workspace, life))

@@ -9,18 +9,26 @@ from candela_processes.jobs.directory import ContractError, JobDirectory, Outcom
 from candela_processes.jobs.record import Job, Phase, Status
 
 
-def explain(job: Job, runner: Runner, workspace: Path) -> str:
-    """Return a few lines of text about a job; looks only, changes nothing."""
+def explain(job: Job, runner: Runner, workspace: Path, life: tuple[bool, str]) -> str:
+    """Return a few lines of text about a job; looks only, changes nothing.
+
+    `life` says whether a dispatcher works, and in words when it last did (`heartbeat.sign_of_life`).
+    """
     directory = JobDirectory.of(workspace, job.id)
     seen = next((entry for entry in runner.observe() if entry.handle.job_id == job.id), None)
     outcome = _outcome(directory, job)
+    sentence = verdict(job, seen, outcome, exists=directory.path.is_dir())
+    works, words = life
+    if not works and job.phase is not Phase.DONE:
+        sentence = f"No dispatcher works here, so nothing is started, recorded or removed. With one: {sentence}"
     lines = [
         *_row(job),
         f"process    {_process(seen)}",
         f"directory  {directory.path} ({'held by a worker' if directory.is_alive() else _presence(directory)})",
         f"outcome    {_outcome_words(outcome)}",
+        f"dispatcher {words}",
         "",
-        f"verdict    {verdict(job, seen, outcome, exists=directory.path.is_dir())}",
+        f"verdict    {sentence}",
     ]
     return "\n".join(lines)
 
@@ -63,22 +71,36 @@ def _outcome_words(outcome: Outcome | str | None) -> str:
 
 def verdict(job: Job, seen: Observation | None, outcome: Outcome | str | None, *, exists: bool) -> str:
     """Return one sentence: what state the job is truly in and what will happen next."""
-    if job.status is Status.SUCCESSFUL and not exists:
-        return "Finished, but its files are gone: results answer 410."
     if job.phase is Phase.DONE:
-        return f"Finished ({job.status}); nothing is left to do before it expires."
+        return _done_verdict(job, exists=exists)
     if job.phase is Phase.DISMISSING:
         return "Dismissed; the dispatcher still has to end its worker or remove its files."
     if job.last_error:
         return f"Stuck on {job.phase}: {job.last_error}; the dispatcher tries again."
+    if job.phase is not Phase.PUBLISHING and not exists:
+        return "Its files are gone; the next dispatcher round fails it."
     if job.phase is Phase.QUEUED:
-        return "Waits for a free place; if none of the running jobs ends, look at CANDELA_PARALLEL_JOBS."
+        return _queued_verdict(job)
     if job.phase is Phase.PUBLISHING:
         return "The process is done; its outputs are being verified."
     return _running_verdict(seen, outcome)
 
 
+def _done_verdict(job: Job, *, exists: bool) -> str:
+    if job.status is Status.SUCCESSFUL and not exists:
+        return "Finished, but its files are gone: results answer 410."
+    return f"Finished ({job.status}); nothing is left to do before it expires."
+
+
+def _queued_verdict(job: Job) -> str:
+    if job.next_attempt_at is not None:
+        return f"Its worker was lost; it waits until {job.next_attempt_at:%H:%M:%S} UTC, then for a free place."
+    return "Waits for a free place; if none of the running jobs ends, look at CANDELA_PARALLEL_JOBS."
+
+
 def _running_verdict(seen: Observation | None, outcome: Outcome | str | None) -> str:
+    if seen is not None and seen.state is WorkerState.ABANDONED:
+        return "Its supervisor is gone, its process is not; the next dispatcher round ends it and starts it again."
     if seen is not None and seen.state is not WorkerState.ENDED:
         return "Runs: its worker holds the job's lock."
     if isinstance(outcome, Outcome):

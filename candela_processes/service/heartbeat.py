@@ -12,6 +12,8 @@ from typing import Final, Self
 from candela_processes.jobs.directory import CONTRACT, ContractError, read_json
 
 HEARTBEAT: Final = "dispatcher.json"
+STALE_ROUNDS: Final = 30
+"""After so many missed rounds a dispatcher counts as gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +48,18 @@ class Heartbeat:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def sign_of_life(workspace: Path, now: float, patience: float) -> tuple[bool, str]:
+    """Return whether a dispatcher works on this workspace, and in words when it last did and what hinders it.
+
+    `now` is in seconds since 1970; a last round that is further than `patience` seconds away is no sign of life.
+    """
+    beat = Heartbeat.read(workspace)
+    if beat is None:
+        return False, "no sign of life in this workspace"
+    age = now - beat.time
+    words = f"last round {age:.0f} s ago (pid {beat.pid})"
+    if beat.failed_rounds:
+        words += f", then {beat.failed_rounds} cut short: {beat.last_error}"
+    return abs(age) < patience and not beat.failed_rounds, words
