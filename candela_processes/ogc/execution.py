@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from flask import Request, Response
 
 from candela_processes.errors import Unavailable
@@ -17,6 +19,7 @@ from candela_processes.service.submission import Submission
 
 def execute(face: Face, request: Request, process_id: str) -> Response:
     """Run the process and answer with its results, or with 201 and the job when it is or became asynchronous."""
+    began = time.monotonic()
     process = face.service.catalog.require(process_id)
     preferences = parse_preferences(request.headers.getlist("Prefer"))
     submission = parse_execute(
@@ -34,7 +37,8 @@ def execute(face: Face, request: Request, process_id: str) -> Response:
         job = _submit_and_wait(face, submission, preferences, seated=seated)
     if not job.is_final:
         return _created(face, request, job, preferences)
-    return _results(face, request, job, preferences)
+    applied = preferences.applied(asynchronous=False, seconds=time.monotonic() - began)
+    return _applied(_results(face, request, job), applied)
 
 
 def _submit_and_wait(face: Face, submission: Submission, preferences: Preferences, *, seated: bool) -> Job:
@@ -48,18 +52,19 @@ def _created(face: Face, request: Request, job: Job, preferences: Preferences) -
     to = face.addresses(request)
     response = json_response(status_info(job, to), status=201)
     response.headers["Location"] = to.url("jobs", job.id)
-    return _applied(response, preferences.applied(asynchronous=True))
+    return _applied(response, preferences.applied(asynchronous=True, seconds=0))
 
 
-def _results(face: Face, request: Request, job: Job, preferences: Preferences) -> Response:
+def _results(face: Face, request: Request, job: Job) -> Response:
     """Answer with the results; `Content-Location` names the job's results.
 
-    No Link header: the conformance suite 1.3 cannot read a correct one (it takes the angle brackets for the URL).
+    No Link header: the conformance suite 1.3 cannot read a correct one (it takes the angle brackets for the URL), see
+    docs/decisions/0010.
     """
     response = results_face(face, request, job).response()
     if response.status_code == 200:
         response.headers["Content-Location"] = face.addresses(request).url("jobs", job.id, "results")
-    return _applied(response, preferences.applied(asynchronous=False))
+    return response
 
 
 def _applied(response: Response, applied: str) -> Response:

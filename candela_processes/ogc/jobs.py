@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from flask import Request, Response
 
+from candela_processes.errors import NoSuchResult
 from candela_processes.jobs.record import Job
 from candela_processes.ogc.face import Face, json_response
 from candela_processes.ogc.job_filters import job_query
@@ -16,6 +17,8 @@ from candela_processes.ogc.links import Addresses, Link
 from candela_processes.ogc.negotiation import JSON, prefers_html
 from candela_processes.ogc.results import ResultsFace
 from candela_processes.ogc.status import job_list, status_info
+
+_LONGEST_NUMBER: Final = 9
 
 
 def jobs(face: Face, request: Request) -> Response:
@@ -64,11 +67,13 @@ def results(face: Face, request: Request, job_id: str) -> Response:
 def output(face: Face, request: Request, job_id: str, output_id: str, number: str | None = None) -> Response:
     """GET /jobs/{jobID}/results/{outputID}[/{n}]: the bytes of one output."""
     found = results_face(face, request, face.service.job(face.identify(request), job_id))
-    return found.output(output_id, None if number is None else _number(number))
+    return found.output(output_id, None if number is None else _number(output_id, number))
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+def _number(output_id: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        raise NoSuchResult(f"{output_id[:80]}/{text[:80]!r}: the files of an output have whole numbers, from 1.")
+    return int(text)
 
 
 def log(face: Face, request: Request, job_id: str) -> Response:

@@ -21,10 +21,14 @@ class Preferences:
     asynchronous: bool = False
     wait: float | None = None
 
-    def applied(self, *, asynchronous: bool) -> str:
-        """Return the `Preference-Applied` header of an answer given so; empty when nothing was preferred."""
+    def applied(self, *, asynchronous: bool, seconds: float) -> str:
+        """Return the `Preference-Applied` header of an answer given so, `seconds` after the request was read.
+
+        Empty when nothing was preferred, or nothing was kept: an inline process runs to its end, whatever the wait.
+        """
         parts = ["respond-async"] if asynchronous and self.asynchronous else []
-        return ", ".join([*parts, *([f"wait={self.wait:g}"] if self.wait is not None else [])])
+        kept = self.wait is not None and (asynchronous or seconds <= self.wait)
+        return ", ".join([*parts, *([f"wait={self.wait:g}"] if kept else [])])
 
 
 def parse_preferences(headers: Iterable[str]) -> Preferences:

@@ -1,6 +1,7 @@
 """The results of a job in the form that was asked for at submission (18-062r2 clause 7.13).
 
-document   a map by output id: values as they are (objects qualified), files as links or base64
+document   a map by output id: values as they are (objects qualified), files as base64, or as links where that was asked
+           for or the output is too large for a document; `value` is the default, as in the schemas of version 1.0
 raw        one output as its bytes, several as multipart/related, all by reference: 204 with Link headers
 """
 
@@ -106,9 +107,8 @@ class ResultsFace:
         return [self._one(file, request) if fits else self.link(file) for file in files]
 
     def _one(self, file: OutputFile, request: OutputRequest) -> Any:
-        """Return a value or a link; a file whose transmission was left open becomes a link unless it is JSON."""
-        by_value = request.transmission == "value" or (request.transmission is None and _is_json(file.media_type))
-        if not by_value or file.size > self.value_bytes:
+        """Return a value, or a link where a reference was asked for or the file is too large for a document."""
+        if request.transmission == "reference" or file.size > self.value_bytes:
             return self.link(file)
         with open_output(self.results.directory, file) as source:
             data = source.read()

@@ -109,6 +109,8 @@ def _default_text(schema: Mapping[str, Any]) -> str:
 
 def bytes_text(size: float) -> str:
     """Return a size with its unit: `1.4 MiB`."""
+    if size == 1:
+        return "1 byte"
     unit = 0
     while size >= _STEP and unit < len(_UNITS) - 1:
         size, unit = size / _STEP, unit + 1

@@ -221,10 +221,16 @@ def check_outputs(process: Process, submission: Submission) -> None:
             offered = ", ".join(declared.id for declared in process.outputs)
             raise InvalidInput(f"outputs/{name[:80]}", f"is not an output of {process.id}; it has {offered}")
         offered_types = output.media_types or ("application/json",)
-        if request.media_type and request.media_type not in offered_types:
+        if request.media_type and not any(_is_a(offered, request.media_type) for offered in offered_types):
             raise InvalidInput(f"outputs/{name}/format/mediaType", f"allowed are {', '.join(offered_types)}")
         if request.transmission == "reference" and all(declared.is_value for declared in process.outputs):
             raise InvalidInput(f"outputs/{name}/transmissionMode", "this process offers 'value' only")
+
+
+def _is_a(offered: str, wished: str) -> bool:
+    """Return whether a media type is the wished one or a kind of it: a COG is an `image/tiff; application=geotiff`."""
+    (own, *have), (wanted, *asked) = ([part.strip().lower() for part in text.split(";")] for text in (offered, wished))
+    return own == wanted and set(asked) <= set(have)
 
 
 def _capped(declared: float, cap: float) -> float:

@@ -23,7 +23,7 @@ LINK_MEMBERS: Final = frozenset({"href", "type", "rel", "title", "hreflang"})
 
 @dataclass(frozen=True, kw_only=True)
 class OutputRequest:
-    """How one output is wanted; None: the server's choice."""
+    """How one output is wanted; None: by value (18-062r2), in the declared media type."""
 
     transmission: Transmission | None = None
     media_type: str | None = None
@@ -99,11 +99,30 @@ def check_inputs(process: Process, inputs: Mapping[str, Any]) -> CheckedInputs:
 
 
 def _problems(process: Process, values: Mapping[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:
+    """Return the path of each problem and a sentence on it.
+
+    A list that is too short only because entries of it are wrong is not told: pydantic leaves the wrong ones out.
+    """
     try:
         process.inputs.model_validate_json(json.dumps(values))
     except ValidationError as error:
-        return [(entry["loc"], entry["msg"]) for entry in error.errors(include_input=False, include_url=False)]
+        found = error.errors(include_input=False, include_url=False)
+        inner = {entry["loc"][:-1] for entry in found} | {entry["loc"][:-2] for entry in found}
+        return [
+            (entry["loc"], _sentence(process, entry["type"], entry["loc"], entry["msg"]))
+            for entry in found
+            if entry["type"] != "too_short" or entry["loc"] not in inner
+        ]
     return []
+
+
+def _sentence(process: Process, kind: str, path: tuple[int | str, ...], message: str) -> str:
+    """Return pydantic's message, or a clearer one for what clients get wrong most."""
+    if kind == "missing":
+        return "is required"
+    if kind == "extra_forbidden" and len(path) == 1:
+        return f"is not an input of {process.id}; it has {', '.join(process.inputs.model_fields)}"
+    return message
 
 
 def _invalid(problems: list[tuple[tuple[int | str, ...], str]]) -> InvalidInput:

@@ -50,7 +50,7 @@ def test_a_local_run_writes_its_outputs_and_the_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "sentence"),
     [
-        (["run", "echo", "-i", "pause=99"], {}, EXIT_BAD_INPUT, "text: Field required"),
+        (["run", "echo", "-i", "pause=99"], {}, EXIT_BAD_INPUT, "text: is required"),
         (["run", "faulty-refuse"], {}, EXIT_BAD_INPUT, ""),
         (["run", "faulty-sleep", "-i", "number=60"], {"CANDELA_JOB_SECONDS": "1"}, EXIT_LIMIT, "ran for more than"),
         (["run", "faulty-fail"], {}, EXIT_INTERNAL, "failed with an error of its own"),

@@ -37,7 +37,15 @@ def test_nothing_in_the_header_is_an_error(headers: list[str]) -> None:
     parse_preferences(headers)
 
 
-def test_what_was_applied_is_told() -> None:
-    assert Preferences(asynchronous=True, wait=5).applied(asynchronous=True) == "respond-async, wait=5"
-    assert Preferences(asynchronous=True).applied(asynchronous=False) == ""
-    assert Preferences(wait=5).applied(asynchronous=False) == "wait=5"
+@pytest.mark.parametrize(
+    ("preferences", "asynchronous", "seconds", "applied"),
+    [
+        (Preferences(asynchronous=True, wait=5), True, 5, "respond-async, wait=5"),
+        (Preferences(asynchronous=True), False, 1, ""),
+        (Preferences(wait=5), False, 1, "wait=5"),
+        (Preferences(wait=5), False, 5.5, ""),
+        (Preferences(asynchronous=True, wait=0), True, 0, "respond-async, wait=0"),
+    ],
+)
+def test_what_was_applied_is_told(preferences: Preferences, asynchronous: bool, seconds: float, applied: str) -> None:
+    assert preferences.applied(asynchronous=asynchronous, seconds=seconds) == applied

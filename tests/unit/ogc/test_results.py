@@ -38,11 +38,17 @@ def at(link: dict[str, str], job: str) -> dict[str, str]:
     return link | {"href": link["href"].format(job=job)}
 
 
-def test_a_document_has_values_links_and_qualified_objects(site: Site) -> None:
-    found, job = document(site)
+def embedded(data: bytes, media_type: str) -> dict[str, str]:
+    return {"value": base64.b64encode(data).decode(), "encoding": "base64", "mediaType": media_type}
+
+
+@pytest.mark.parametrize("outputs", [{}, {"picture": {}, "tiles": {}, "report": {}, "count": {}}])
+def test_a_document_is_by_value_unless_asked_otherwise(site: Site, outputs: dict[str, Any]) -> None:
+    """The default of transmissionMode in the standard's schema is `value`."""
+    found, _ = document(site, outputs)
     assert found == {
-        "picture": {"href": f"{job}/results/picture", "type": "image/png", "title": "picture.png"},
-        "tiles": [at(TILE_1, job), at(TILE_2, job)],
+        "picture": embedded(b"pixels", "image/png"),
+        "tiles": [embedded(b"pixels 1", COG), embedded(b"pixels 2", COG)],
         "report": {"value": {"content": 1}, "mediaType": "application/json"},
         "count": 2,
     }
@@ -50,8 +56,16 @@ def test_a_document_has_values_links_and_qualified_objects(site: Site) -> None:
 
 def test_a_document_by_value_embeds_base64(site: Site) -> None:
     found, _ = document(site, {"picture": {"transmissionMode": "value"}})
-    encoded = base64.b64encode(b"pixels").decode()
-    assert found == {"picture": {"value": encoded, "encoding": "base64", "mediaType": "image/png"}}
+    assert found == {"picture": embedded(b"pixels", "image/png")}
+
+
+def test_a_document_by_reference_links_files(site: Site) -> None:
+    wanted = {"picture": {"transmissionMode": "reference"}, "tiles": {"transmissionMode": "reference"}}
+    found, job = document(site, wanted)
+    assert found == {
+        "picture": {"href": f"{job}/results/picture", "type": "image/png", "title": "picture.png"},
+        "tiles": [at(TILE_1, job), at(TILE_2, job)],
+    }
 
 
 def test_a_document_by_reference_links_even_json(site: Site) -> None:

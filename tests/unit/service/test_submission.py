@@ -8,6 +8,7 @@ from candela_processes.errors import InvalidInput
 from candela_processes.process import Reference
 from candela_processes.processes.change_detection import CHANGE_DETECTION
 from candela_processes.processes.echo import ECHO
+from candela_processes.service.service import check_outputs
 from candela_processes.service.submission import OutputRequest, Submission, check_inputs, requested_outputs
 
 
@@ -17,7 +18,7 @@ from candela_processes.service.submission import OutputRequest, Submission, chec
         ({}, "text", "required"),
         ({"text": 5}, "text", "string"),
         ({"text": "x", "pause": None}, "pause", "null"),
-        ({"text": "x", "txt": "y"}, "txt", "not permitted"),
+        ({"text": "x", "txt": "y"}, "txt", "not an input of echo; it has text, record, area"),
         ({"text": "x", "pause": 11}, "pause", "less than or equal to 10"),
         ({"text": "x", "pause": "5"}, "pause", "number"),
         ({"text": "x", "numbers": [1, "2"]}, "numbers/1", "integer"),
@@ -29,6 +30,14 @@ def test_a_wrong_input_is_named(inputs: dict[str, Any], name: str, problem: str)
     with pytest.raises(InvalidInput, match=problem) as caught:
         check_inputs(ECHO, inputs)
     assert caught.value.name == name
+
+
+def test_a_list_is_not_called_too_short_for_its_wrong_entries() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_inputs(CHANGE_DETECTION, {"images": [{"value": "a.tif"}, "b.tif"]})
+    assert caught.value.detail == "images/0/href: is required; images/0/value: Extra inputs are not permitted"
+    with pytest.raises(InvalidInput, match="at least 2"):
+        check_inputs(CHANGE_DETECTION, {"images": ["b.tif"]})
 
 
 def test_every_wrong_input_is_told_at_once() -> None:
@@ -92,3 +101,25 @@ def test_the_wished_answer_survives_the_record() -> None:
     submission = Submission(process_id="echo", inputs={}, outputs=wanted, response="document")
     assert requested_outputs(submission.as_request()) == wanted
     assert requested_outputs(Submission(process_id="echo", inputs={}).as_request()) is None
+
+
+@pytest.mark.parametrize(
+    ("wished", "offered"),
+    [
+        ("image/tiff", True),
+        ("image/tiff; application=geotiff", True),
+        ("Image/TIFF;application=geotiff", True),
+        ("image/tiff; profile=cloud-optimized; application=geotiff", True),
+        ("image/tiff; application=other", False),
+        ("image/png", False),
+        ("image", False),
+    ],
+)
+def test_a_media_type_is_met_by_a_kind_of_it(wished: str, offered: bool) -> None:
+    outputs = {"changes": OutputRequest(media_type=wished)}
+    submission = Submission(process_id="ChangeDetection", inputs={}, outputs=outputs)
+    if offered:
+        check_outputs(CHANGE_DETECTION, submission)
+    else:
+        with pytest.raises(InvalidInput, match="cloud-optimized"):
+            check_outputs(CHANGE_DETECTION, submission)
