@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from candela_processes.errors import InvalidInput
+from candela_processes.execution.inputs import problems, refusal, validated
 from candela_processes.identity import ANONYMOUS, Principal
 from candela_processes.jobs.record import Mode
 from candela_processes.process import Process, Reference
@@ -81,62 +82,27 @@ class CheckedInputs:
 def check_inputs(process: Process, inputs: Mapping[str, Any]) -> CheckedInputs:
     """Check inputs against the process's model; raises InvalidInput naming every input that is wrong and why."""
     plain = {name: _unqualified(process, name, value) for name, value in inputs.items()}
-    problems = _problems(process, plain)
+    told = problems(process, plain)
     deferred = {
         name: Reference.model_validate(plain[name])
-        for name in {path[0] for path, _ in problems}
+        for name in {path[0] for path, _ in told if path}
         if isinstance(name, str) and _is_link(plain.get(name)) and not _takes_files(process, name)
     }
     values = {name: value for name, value in plain.items() if name not in deferred}
-    remaining = [entry for entry in _problems(process, values) if entry[0][:1] not in {(name,) for name in deferred}]
+    remaining = [entry for entry in problems(process, values) if entry[0][:1] not in {(name,) for name in deferred}]
     if remaining:
-        raise _invalid(remaining)
+        raise refusal(remaining)
     references: tuple[tuple[str, Reference], ...] = ()
     if not deferred:
-        model = process.inputs.model_validate_json(json.dumps(values))
-        references = tuple(_references(model, ""))
+        references = tuple(_references(validated(process, values), ""))
     return CheckedInputs(values=values, references=references, deferred=deferred)
-
-
-def _problems(process: Process, values: Mapping[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:
-    """Return the path of each problem and a sentence on it.
-
-    A list that is too short only because entries of it are wrong is not told: pydantic leaves the wrong ones out.
-    """
-    try:
-        process.inputs.model_validate_json(json.dumps(values))
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
-        inner = {entry["loc"][:-1] for entry in found} | {entry["loc"][:-2] for entry in found}
-        return [
-            (entry["loc"], _sentence(process, entry["type"], entry["loc"], entry["msg"]))
-            for entry in found
-            if entry["type"] != "too_short" or entry["loc"] not in inner
-        ]
-    return []
-
-
-def _sentence(process: Process, kind: str, path: tuple[int | str, ...], message: str) -> str:
-    """Return pydantic's message, or a clearer one for what clients get wrong most."""
-    if kind == "missing":
-        return "is required"
-    if kind == "extra_forbidden" and len(path) == 1:
-        return f"is not an input of {process.id}; it has {', '.join(process.inputs.model_fields)}"
-    return message
-
-
-def _invalid(problems: list[tuple[tuple[int | str, ...], str]]) -> InvalidInput:
-    sentences = [("/".join(str(part) for part in path) or "inputs", message) for path, message in problems]
-    first, rest = sentences[0], sentences[1:10]
-    problem = "; ".join([first[1], *(f"{name}: {message}" for name, message in rest)])
-    return InvalidInput(first[0], problem)
 
 
 def _unqualified(process: Process, name: str, value: Any) -> Any:
     """Unwrap a qualified value, unless the value as it stands is what the input declares (an object with `value`)."""
     if not isinstance(value, dict) or "value" not in value or not value.keys() <= QUALIFIED_MEMBERS:
         return value
-    if not any(path[:1] == (name,) for path, _ in _problems(process, {name: value})):
+    if not any(path[:1] == (name,) for path, _ in problems(process, {name: value})):
         return value
     declared = process.inputs.model_json_schema()["properties"].get(name, {}).get("contentMediaType")
     given = value.get("mediaType") or value.get("type")

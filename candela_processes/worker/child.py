@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import resource
 import signal
@@ -49,11 +50,23 @@ def environment(parent: Mapping[str, str], directory: JobDirectory, attempt: int
     return kept | {
         "HOME": scratch,
         "TMPDIR": scratch,
-        "NUMBA_CACHE_DIR": parent.get("NUMBA_CACHE_DIR") or str(Path(cache) / "candela_processes" / "numba"),
+        "NUMBA_CACHE_DIR": parent.get("NUMBA_CACHE_DIR") or str(Path(cache) / "candela_processes" / _kernels()),
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
         MARK: mark(directory.job_id, attempt),
     }
+
+
+def _kernels() -> str:
+    """Return a name for compiled kernels that changes with any source file of `analytics`.
+
+    numba looks at the file of a kernel only, not at those it takes constants and inlined functions from: after an
+    upgrade it could run yesterday's code with today's.
+    """
+    digest = hashlib.sha256()
+    for source in sorted((Path(__file__).parents[1] / "analytics").glob("*.py")):
+        digest.update(source.read_bytes())
+    return f"numba-{digest.hexdigest()[:16]}"
 
 
 def become_subreaper() -> None:

@@ -35,9 +35,26 @@ def test_a_wrong_input_is_named(inputs: dict[str, Any], name: str, problem: str)
 def test_a_list_is_not_called_too_short_for_its_wrong_entries() -> None:
     with pytest.raises(InvalidInput) as caught:
         check_inputs(CHANGE_DETECTION, {"images": [{"value": "a.tif"}, "b.tif"]})
-    assert caught.value.detail == "images/0/href: is required; images/0/value: Extra inputs are not permitted"
+    assert caught.value.detail == "images/0/href: is required; images/0/value: is not a member of this object"
     with pytest.raises(InvalidInput, match="at least 2"):
         check_inputs(CHANGE_DETECTION, {"images": ["b.tif"]})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name", "problem"),
+    [
+        ({"threshold": "foo"}, "threshold", "'chi2' or Input should be a valid number"),
+        ({"bands": [1, 0]}, "bands/1", "greater than or equal to 1 or Input should be a valid string"),
+        ({"images": ["a.tif", {"hrf": "x"}]}, "images/1/href", "is required; images/1/hrf: is not a member"),
+        ({"images": ["a.tif", 7]}, "images/1", "a string or a link object with href"),
+        ({"images": "a.tif"}, "images", "array"),
+        ({"images": ["a.tif"]}, "images", "Array should have at least 2 items"),
+    ],
+)
+def test_a_place_is_named_by_the_input_alone(inputs: dict[str, Any], name: str, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem) as caught:
+        check_inputs(CHANGE_DETECTION, {"images": ["a.tif", "b.tif"]} | inputs)
+    assert caught.value.name == name
 
 
 def test_every_wrong_input_is_told_at_once() -> None:
