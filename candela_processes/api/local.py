@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,8 @@ def _collect(directory: JobDirectory, process: Process, out: Path, code: int) ->
         outcome = attempt.read_outcome()
     except ContractError:
         outcome = None
+    if code == EXIT_INTERNAL and attempt.worker_log.exists():
+        shutil.copyfile(attempt.worker_log, out / attempt.worker_log.name)
     if outcome is None:
         error = InternalError("The worker ended without a result.").as_data()
         return LocalRun(exit_code=code or EXIT_INTERNAL, error=error, log=log)

@@ -65,6 +65,11 @@ def test_exit_codes_are_those_of_the_contract(
     assert "Traceback" not in answer.stderr
 
 
+def test_a_failure_inside_leaves_the_operators_log(tmp_path: Path) -> None:
+    candela("run", "faulty-fail", "--out", "out", folder=tmp_path)
+    assert "Traceback" in (tmp_path / "out" / "worker.log").read_text()
+
+
 def test_an_unknown_process_is_told(tmp_path: Path) -> None:
     answer = candela("describe", "nope", folder=tmp_path)
     assert answer.returncode == 2
