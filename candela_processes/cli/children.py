@@ -86,9 +86,11 @@ class Family:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, on_ready: Callable[[], None], ready_url: str) -> None:
-        """Keep the children alive until SIGTERM or SIGINT; call `on_ready` once when the web server answers."""
+        """Keep the children alive until SIGTERM, SIGINT or the terminal's end; call `on_ready` once it answers."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means what it says
+            signal.signal(signal.SIGHUP, self._end)
         ready = False
         try:
             while not self.stop.wait(_LOOK_SECONDS):

@@ -15,7 +15,10 @@ def database() -> None:
 
 @database.command()
 def upgrade() -> None:
-    """Create the tables or bring them to this version; safe while others do the same."""
+    """Create the tables or bring them to this version.
+
+    Safe while others do the same.
+    """
     from candela_processes.jobs.migrations import migrate
 
     migrate(configuration.load().store_url)

@@ -35,7 +35,7 @@ METHODS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
 @click.option("--kill", is_flag=True, envvar="KILL", help="Kill server and worker in mid-job, with SIGKILL.")
 @click.option("--port", default=0, help="Port to listen on; 0: the first free one from 5000.")
 def demo(once: bool, kill: bool, port: int) -> None:
-    """Show the server at work on the sample images of the repository."""
+    """Show the server at work on the repository's images."""
     if not SAMPLES.is_dir():
         raise SettingsError("The demonstration needs the sample images of a source checkout (tests/data).")
     workspace = configuration.load().workspace / "demo"

@@ -31,7 +31,10 @@ class Finding:
 
 @click.command()
 def doctor() -> None:
-    """Check settings, workspace, store, dispatcher, catalog and raster library on this machine."""
+    """Check settings, workspace, store and what else is needed.
+
+    Exit code 1 when something is wrong.
+    """
     assembly = assemble(configuration.load())
     findings = [*_findings(assembly)]
     for finding in findings:

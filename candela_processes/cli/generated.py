@@ -17,10 +17,14 @@ from candela_processes.cli.generate import generated_files
     "--root", type=click.Path(path_type=Path, file_okay=False, exists=True), default=".", help="Root of the repository."
 )
 def generate(check: bool, root: Path) -> None:
-    """Write documentation pages, OpenAPI files and the example settings from the declarations."""
+    """Write again what is derived: pages, OpenAPI, settings.
+
+    The files show the built-in processes, whatever else is installed beside them.
+    """
+    files = generated_files(catalog.build(catalog.BUILT_IN))
     stale = [
         path
-        for path, text in generated_files(catalog.load()).items()
+        for path, text in files.items()
         if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
     ]
     if check:
@@ -29,5 +33,5 @@ def generate(check: bool, root: Path) -> None:
         sys.exit(bool(stale))
     for path in stale:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(generated_files(catalog.load())[path], encoding="utf-8")
+        (root / path).write_text(files[path], encoding="utf-8")
         click.echo(f"wrote {path}")

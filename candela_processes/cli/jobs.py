@@ -39,7 +39,10 @@ def jobs(ctx: click.Context, server: str, status: str | None, process: str | Non
 @jobs.command("explain")
 @click.argument("job_id")
 def explain_job(job_id: str) -> None:
-    """Show row, process and directory of a job in this workspace, and one verdict in words."""
+    """Say in one sentence what becomes of a job.
+
+    Its row, process and directory in this workspace are shown too.
+    """
     assembly = assemble(configuration.load())
     job = assembly.store.get(job_id)
     if job is None:

@@ -78,7 +78,7 @@ def logs(server: str, job_id: str) -> None:
 @click.argument("job_id")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to download every output into.")
 def results(server: str, job_id: str, out: Path | None) -> None:
-    """Print the results document of a job, or download its outputs with --out."""
+    """Print the results of a job, or download them with --out."""
     job = Server(server).job(job_id)
     if out is None:
         show(job.results())

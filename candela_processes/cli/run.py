@@ -32,9 +32,10 @@ class ProcessGroup(click.Group):
 
 @click.group(cls=ProcessGroup)
 def run() -> None:
-    """Run a process here, without a server; results and result.json go to --out.
+    """Run a process here, without a server.
 
-    Progress goes to standard error. Exit codes: 0 done, 10 bad input, 20 limit exceeded, 30 internal.
+    Results and result.json go to --out, progress to standard error. Exit codes: 0 done, 10 bad input, 20 limit
+    exceeded, 30 internal.
     """
 
 
@@ -60,7 +61,9 @@ def _command(process: Process) -> click.Command:
         ),
         *input_options(process),
     ]
-    return click.Command(process.id, params=parameters, callback=callback, help=process.description)
+    return click.Command(
+        process.id, params=parameters, callback=callback, help=process.description, short_help=process.title
+    )
 
 
 def _report(finished: LocalRun) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 from pathlib import Path
@@ -26,6 +27,8 @@ from candela_processes.settings import Settings
 from candela_processes.telemetry import faults, logs
 
 BACKLOG = 512
+RECEIVE_SECONDS = 10  # a client that is silent in the middle of a request loses its connection
+SEND_SECONDS = 60  # and one that takes nothing of an answer
 OTHERS = 0o027  # what others may not do with files of the workspace, and its group may not write
 
 
@@ -35,7 +38,10 @@ OTHERS = 0o027  # what others may not do with files of the workspace, and its gr
 @click.option("--web-only", is_flag=True, help="No dispatcher; run `candela dispatcher` elsewhere.")
 @click.option("--stop-jobs", is_flag=True, help="At the end also stop running jobs; they start anew next time.")
 def serve(host: str, port: int, web_only: bool, stop_jobs: bool) -> None:
-    """Run web server and dispatcher until SIGTERM or Ctrl-C; prints one line when ready."""
+    """Run web server and dispatcher until SIGTERM or Ctrl-C.
+
+    Prints one line when it is ready.
+    """
     settings = configuration.load()
     logs.start_logging(settings)
     assembly = _checked(settings)
@@ -103,6 +109,10 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit these (Linux): gunicorn reads a request in a thread without a limit of its own, so a few
+    # dozen clients that send half a request would hold all threads for ever.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", RECEIVE_SECONDS, 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
     try:
         listener.bind((host, port))
     except OSError as error:

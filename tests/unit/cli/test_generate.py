@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pytest
+from click.testing import CliRunner
 from pydantic import Field, WithJsonSchema
 
 from candela_processes import catalog
 from candela_processes.cli.generate import generated_files
 from candela_processes.cli.generate.process_pages import process_page
+from candela_processes.cli.generated import generate
 from candela_processes.process import GIB, PNG, REFERENCE_SCHEMA, Inputs, Limits, Output, Process, Reference, Resources
 
 Image = Annotated[Reference, WithJsonSchema(REFERENCE_SCHEMA)]
@@ -49,6 +52,18 @@ def rows(page: str) -> Mapping[str, list[str]]:
     """The rows of all tables of a page by their first cell."""
     cells = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
     return {row[0]: row[1:] for row in cells}
+
+
+def test_an_installed_package_changes_no_file_of_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "_installed", lambda: iter([BLUR]))
+    assert catalog.load().get("blur") is BLUR
+    done = CliRunner().invoke(generate, ["--root", str(tmp_path)])
+    assert done.exit_code == 0
+    pages = {path.name for path in (tmp_path / "docs" / "processes").iterdir()}
+    assert pages == {"README.md", *(f"{process.id}.md" for process in catalog.BUILT_IN)}
+    assert CliRunner().invoke(generate, ["--root", str(tmp_path), "--check"]).exit_code == 0
 
 
 def test_a_page_shows_every_input_with_type_default_range_and_meaning() -> None:
