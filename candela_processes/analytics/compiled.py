@@ -35,6 +35,9 @@ def scalar[Function: Callable[..., Any]](function: Function) -> Function:
 
 def _cached[Function: Callable[..., Any]](function: Function, options: dict[str, Any]) -> Function:
     """Compile with the disk cache, or without it where numba finds no folder that it may write."""
+    # A kernel carries copies of the functions it calls. Without forced inlining the process that compiles them links
+    # the ones compiled on their own instead, whose sums are ordered otherwise than in the copies that the cache keeps.
+    options = options | {"forceinline": True}
     try:
         compiled: Function = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # raised at decoration: no cache folder may be written, as in a read-only container
