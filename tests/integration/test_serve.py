@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -102,6 +103,23 @@ def test_one_line_says_that_it_is_ready_and_a_term_ends_all_of_it(serve: Callabl
     family = descendants(serving.process.pid)
     assert serving.end() == 0
     site.wait_until(lambda: all(map(is_gone, family)), "all children are gone")
+
+
+def test_the_end_of_the_terminal_is_an_orderly_end(serve: Callable[..., Serving]) -> None:
+    assert serve().end(signal.SIGHUP) == 0
+
+
+def test_clients_that_send_half_a_request_do_not_hold_the_server(serve: Callable[..., Serving], site: Site) -> None:
+    serving = serve(CANDELA_WEB_THREADS="2")
+    address = urlsplit(serving.url)
+    headers = b"POST /processes/echo/execution HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    halves = [headers, headers + b'Content-Length: 999\r\n\r\n{"inputs"']
+    clients = [socket.create_connection((str(address.hostname), address.port or 0)) for _ in halves]
+    for client, half in zip(clients, halves, strict=True):
+        client.sendall(half)
+    site.wait_until(serving.answers, "the server answers others")
+    for client in clients:
+        client.close()
 
 
 def test_a_term_leaves_a_running_job_alone_and_the_next_server_finds_it(
