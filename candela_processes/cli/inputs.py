@@ -57,7 +57,8 @@ def _value(process: Process | None, name: str, texts: list[str]) -> Any:
     if field is None:
         return candidates[0]
     declared: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
-    return next((candidate for candidate in candidates if _fits(declared, candidate)), candidates[0])
+    closest = candidates[-1] if declared.json_schema().get("type") == "array" else candidates[0]
+    return next((candidate for candidate in candidates if _fits(declared, candidate)), closest)
 
 
 def _candidates(readings: list[list[Any]]) -> list[Any]:

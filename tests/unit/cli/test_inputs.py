@@ -80,3 +80,8 @@ def test_every_declared_input_has_an_option_with_a_description() -> None:
     options = input_options(CHANGE_DETECTION)
     assert {option.opts[0] for option in options} >= {"--images", "--max-iterations", "--threshold"}
     assert all(option.help for option in options)
+
+
+def test_one_value_of_an_array_that_needs_two_is_an_array_still() -> None:
+    """So that the error says how many are needed, not that a list is."""
+    assert gather(CHANGE_DETECTION, None, ["images=a.tif"], {}) == {"images": ["a.tif"]}
