@@ -6,7 +6,9 @@ file. A wrong value stops the start with one sentence.
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -16,6 +18,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from candela_processes.errors import SettingsError
 
 PREFIX: Final = "CANDELA_"
+
+_ALIKE: Final = 0.88
+"""Likeness of two names (difflib's ratio) above which one is the other misspelt."""
 
 
 def _paths(value: Any) -> Any:
@@ -133,3 +138,19 @@ def load(**overrides: Any) -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError(" ".join(sentences)) from None
+
+
+def refuse_misspelt(names: Iterable[str]) -> None:
+    """Refuse environment variables that are nearly a setting's name; raises SettingsError, one sentence each.
+
+    Names that are like none stay: a cluster sets `CANDELA_SERVICE_HOST` for a service called so.
+    """
+    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    meant = {
+        name: difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
+        for name in sorted(names)
+        if name.startswith(PREFIX) and name not in known
+    }
+    sentences = [f"{name}: there is no such setting; meant is {close[0]}." for name, close in meant.items() if close]
+    if sentences:
+        raise SettingsError(" ".join(sentences))

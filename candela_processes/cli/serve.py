@@ -77,6 +77,7 @@ def dispatcher() -> None:
 
 def _checked(settings: Settings) -> Assembly:
     """Refuse the start with one sentence where the workspace or the store cannot be used."""
+    configuration.refuse_misspelt(os.environ)
     os.umask(os.umask(OTHERS) | OTHERS)  # jobs hold what users sent; children and workers inherit it
     try:
         settings.workspace.mkdir(parents=True, exist_ok=True)

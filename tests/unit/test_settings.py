@@ -118,3 +118,15 @@ def test_the_example_says_what_is_allowed() -> None:
     text = settings_example()
     assert "Allowed: more than 0, at most 60. Default: 1.\n#CANDELA_ROUND_SECONDS=1" in text
     assert "Allowed: DEBUG, INFO, WARNING, ERROR. Default: INFO.\n#CANDELA_LOG_LEVEL=INFO" in text
+
+
+@pytest.mark.parametrize("name", ["CANDELA_PARALEL_JOBS", "CANDELA_INPUT_ROOT", "CANDELA_DATABASE_ULR"])
+def test_a_misspelt_setting_is_refused_with_the_name_that_was_meant(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: there is no such setting; meant is CANDELA_"):
+        configuration.refuse_misspelt([name, "PATH"])
+
+
+def test_settings_and_names_like_none_of_them_pass() -> None:
+    settings = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    others = ["CANDELA_SERVICE_HOST", "CANDELA_PORT_80_TCP", "CANDELA_SERVER", "CANDELA_TEST_POSTGRESQL_URL"]
+    configuration.refuse_misspelt([*settings, *others, "CANDELA_ATTEMPT", "HOME"])
