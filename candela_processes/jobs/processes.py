@@ -34,14 +34,18 @@ def claim(attempt: AttemptDirectory) -> bool:
     again: it may have had effects.
     """
     hints = {"contract": CONTRACT, "pid": os.getpid(), "start": start_of(os.getpid()), "boot": boot_id()}
+    temporary = attempt.worker.with_name(f".{attempt.worker.name}.{os.getpid()}")
     try:
-        descriptor = os.open(attempt.worker, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with temporary.open("x", encoding="utf-8") as sink:
+            json.dump(hints, sink)
+            sink.flush()
+            os.fsync(sink.fileno())
+        # a link appears whole or not at all, and never over a file that is there
+        os.link(temporary, attempt.worker)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
-        json.dump(hints, sink)
-        sink.flush()
-        os.fsync(sink.fileno())
+    finally:
+        temporary.unlink(missing_ok=True)
     return True
 
 
