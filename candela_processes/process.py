@@ -148,7 +148,7 @@ type OutputValue = File | tuple[File, ...] | Any
 
 @dataclass(frozen=True, kw_only=True)
 class Workdir:
-    """Where one run reads and writes: `outputs` and `scratch` of this attempt, `staged` files by reference.
+    """Where one run reads and writes: `outputs` and `scratch` of this attempt, `staged` files by reference, `names` too.
 
     `steps` holds finished intermediates that later attempts of the same job may take over.
     """
@@ -157,11 +157,16 @@ class Workdir:
     scratch: Path
     steps: Path
     staged: Mapping[str, Path]
+    names: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
 
     def file(self, reference: Reference) -> Path:
         """Return the local file of a reference; raises KeyError for one that was not staged."""
         return self.staged[reference.href]
+
+    def name(self, reference: Reference) -> str:
+        """Return what people call the file of a reference; another job's output has its own name, not its link's."""
+        return reference.title or self.names.get(reference.href) or reference.name
 
 
 class Progress(Protocol):

@@ -104,6 +104,7 @@ def _workdir(attempt: Attempt, job: JobInputs, staged: Staged) -> Workdir:
         scratch=attempt.folder.scratch,
         steps=attempt.directory.steps,
         staged=staged.files,
+        names=staged.names,
         limits=Limits(seconds=job.seconds, pixels=job.pixels, input_bytes=job.input_bytes),
     )
 

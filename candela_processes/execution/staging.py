@@ -38,9 +38,10 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """Local files and sha256 digests by href, and the inputs with deferred values filled in."""
+    """Local files, their names and sha256 digests by href, and the inputs with deferred values filled in."""
 
     files: Mapping[str, Path]
+    names: Mapping[str, str]
     digests: Mapping[str, str]
     values: Mapping[str, Any]
 
@@ -70,7 +71,9 @@ def stage_in(
         digests[reference.href] = digest
         if reference.deferred:
             values[reference.deferred] = _content(path, name, reference)
-    return Staged(files=files, digests={href: digest for href, digest in digests.items() if digest}, values=values)
+    names = {reference.href: reference.name for reference in references}
+    found = {href: digest for href, digest in digests.items() if digest}
+    return Staged(files=files, names=names, digests=found, values=values)
 
 
 def _local(

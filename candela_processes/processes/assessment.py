@@ -97,8 +97,8 @@ def assess(inputs: AssessChangeInputs, workdir: Workdir, progress: Progress, age
     area, why = _area(counted, placed)
     report = AssessmentReport(
         process=agent,
-        map=inputs.map.name,
-        reference=tuple(file.name for file in (inputs.reference, inputs.changed, inputs.unchanged) if file is not None),
+        map=workdir.name(inputs.map),
+        reference=tuple(workdir.name(file) for file in (inputs.reference, inputs.changed, inputs.unchanged) if file),
         sample_placement=placement,
         samples=int(counted.matrix.sum()),
         samples_not_observed=counted.not_observed,

@@ -88,7 +88,7 @@ def _prepared(inputs: ChangeDetectionInputs, workdir: Workdir, span: Span) -> Se
                 f"allowed are {workdir.limits.pixels}",
             )
     order = put_in_order(inputs.dates, [_found_date(scene) for scene in scenes])
-    products = tuple(product_name(inputs.images[place].name) for place in order.places)
+    products = tuple(product_name(workdir.name(inputs.images[place])) for place in order.places)
     say(f"{len(scenes)} images of {scenes[0].grid.describe()}; bands: {', '.join(map(_short, scenes[0].band_names))}")
     say(f"Order: {', '.join(_titles(order, products))}. {order.note}")
     stack = decode(scenes, workdir.scratch, lambda share: span(0.05 + 0.95 * share, "decoding the images"))

@@ -101,7 +101,8 @@ class Stager:
         except ProcessesError as error:
             raise InvalidInput(name, f"the linked result cannot be used: {error.detail}") from error
         target = f"inputs/{index}_{file.path}"
-        entry = StagedReference(href=reference.href, name=reference.name, path=target, media_type=file.media_type)
+        name_shown = reference.title or file.path
+        entry = StagedReference(href=reference.href, name=name_shown, path=target, media_type=file.media_type)
         return entry, Pin(name=name, attempt=attempt, file=file, target=target)
 
 

@@ -191,3 +191,12 @@ def test_a_linked_output_that_is_not_there_any_more_is_refused(rig: Rig, data: P
     with pytest.raises(InvalidInput, match="text: the linked result cannot be used"):
         rig.service.submit(submission)
     assert [folder.name for folder in rig.directories] == [source.id]
+
+
+def test_a_linked_output_keeps_its_own_name_unless_it_is_given_one(rig: Rig) -> None:
+    source = rig.service.submit(echo())
+    link = {"href": f"/jobs/{source.id}/results/text"}
+    for value, name in ((link, "text.json"), (link | {"title": "mine"}, "mine")):
+        job = rig.service.submit(replace(echo(Mode.ASYNC), inputs={"text": value}))
+        (entry,) = JobDirectory.of(rig.workspace, job.id).read_staging().references
+        assert entry.name == name
