@@ -148,7 +148,7 @@ type OutputValue = File | tuple[File, ...] | Any
 
 @dataclass(frozen=True, kw_only=True)
 class Workdir:
-    """Where one run reads and writes: `outputs` and `scratch` of this attempt, `staged` files by reference, `names` too.
+    """Where one run reads and writes: `outputs` and `scratch` of this attempt, `staged` files and `names` by reference.
 
     `steps` holds finished intermediates that later attempts of the same job may take over.
     """
