@@ -63,7 +63,6 @@ class Assembly:
             store=self.store,
             runner=self.runner(),
             leadership=leadership_for(self.settings.store_url, self.settings.workspace),
-            metrics=self.metrics,
         )
 
 

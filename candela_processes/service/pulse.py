@@ -1,4 +1,4 @@
-"""How the dispatcher is: times, counts and the last error of its rounds, told to the metrics and to the heartbeat."""
+"""How the dispatcher is: times, counts and the last error of its rounds, told by the heartbeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Final
 
 from candela_processes.errors import ProcessesError
 from candela_processes.service.heartbeat import Heartbeat
-from candela_processes.telemetry.metrics import Metrics
 
 BEAT_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
@@ -20,12 +19,9 @@ _log = logging.getLogger(__name__)
 class Pulse:
     """Counts rounds and actions of one dispatcher."""
 
-    def __init__(
-        self, workspace: Path, metrics: Metrics, clock: Callable[[], datetime], monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, workspace: Path, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         """Start before the first round."""
         self._workspace = workspace
-        self._metrics = metrics
         self._clock = clock
         self._monotonic = monotonic
         self._due = self._began = monotonic()
@@ -35,7 +31,7 @@ class Pulse:
         self._rounds = 0
         self._last_error = ""
         self._silent = False
-        self._actions: dict[str, dict[str, int]] = {}
+        self.actions: dict[str, dict[str, int]] = {}
         self.failures = 0
 
     def expect(self, due: float) -> None:
@@ -55,7 +51,6 @@ class Pulse:
         self._rounds += 1
         self._round_seconds = now - self._began
         self._last_round = self._clock().timestamp()
-        self._metrics.round_seconds.observe(self._round_seconds)
         self._beat()
 
     def fail(self, error: Exception) -> None:
@@ -68,8 +63,7 @@ class Pulse:
 
     def count(self, action: str, outcome: str) -> None:
         """Count an action by what came of it (`ok`, `error`, `timeout`)."""
-        self._metrics.actions.labels(action, outcome).inc()
-        kind = self._actions.setdefault(action, {})
+        kind = self.actions.setdefault(action, {})
         kind[outcome] = kind.get(outcome, 0) + 1
 
     def _beat(self) -> None:
@@ -85,7 +79,7 @@ class Pulse:
             rounds=self._rounds,
             failed_rounds=self.failures,
             last_error=self._last_error,
-            actions=self._actions,
+            actions=self.actions,
         )
         try:
             beat.write(self._workspace)

@@ -32,7 +32,6 @@ from candela_processes.service.sweep import Sweeper
 from candela_processes.service.waiting import WaitingLine, rows
 from candela_processes.settings import Settings
 from candela_processes.telemetry.faults import step
-from candela_processes.telemetry.metrics import Metrics
 
 LONGEST_PAUSE: Final = 30.0
 GATHER_SECONDS: Final = 0.01
@@ -66,7 +65,6 @@ class Dispatcher:
         store: JobStore,
         runner: Runner,
         leadership: Leadership,
-        metrics: Metrics,
         clock: Callable[[], datetime] = _now,
         monotonic: Callable[[], float] = time.monotonic,
         policy: Policy | None = None,
@@ -80,7 +78,7 @@ class Dispatcher:
         self._monotonic = monotonic
         self._policy = policy or Policy(max_interruptions=settings.max_interruptions)
         self._bell = Bell()
-        self._pulse = Pulse(settings.workspace, metrics, clock, monotonic)
+        self.pulse = Pulse(settings.workspace, clock, monotonic)
         self._witness = Witness(settings.workspace, runner.name, monotonic)
         self._waiting = WaitingLine(store)
         self._deeds = Deeds(
@@ -89,7 +87,7 @@ class Dispatcher:
             store=store,
             runner=runner,
             sweeper=Sweeper(settings, store, clock, monotonic),
-            pulse=self._pulse,
+            pulse=self.pulse,
             policy=self._policy,
             clock=clock,
             monotonic=monotonic,
@@ -109,30 +107,30 @@ class Dispatcher:
 
     def _turn(self) -> None:
         """Do one round if this dispatcher leads; an error ends the round, never the dispatcher."""
-        self._pulse.begin()
+        self.pulse.begin()
         try:
             leads = self._leads()
             if leads:
                 self.round()
-            self._pulse.end(leads)
+            self.pulse.end(leads)
         except Unavailable as error:
             _log.warning("a round was cut short: %s", error.detail)
-            self._pulse.fail(error)
+            self.pulse.fail(error)
         except Exception as error:  # noqa: BLE001 - logged; the loop must go on, whatever a round meets
             _log.exception("a round was cut short")
-            self._pulse.fail(error)
+            self.pulse.fail(error)
 
     def _sleep(self, stop: threading.Event) -> None:
         """Wait for a wake or for the next round; after failed rounds for the back-off, whoever wakes."""
-        failures = self._pulse.failures
+        failures = self.pulse.failures
         pause = min(LONGEST_PAUSE, 2.0 ** min(failures, 10) / 2) if failures else self._settings.round_seconds
         until = self._monotonic() + pause
-        self._pulse.expect(until)
+        self.pulse.expect(until)
         while not stop.is_set() and (left := until - self._monotonic()) > 0:
             if self._bell.wait(min(left, _GLANCE)) and not failures:
                 stop.wait(GATHER_SECONDS)  # so that a burst of wakes is one round
                 self._bell.wait(0.0)
-                self._pulse.expect(self._monotonic())
+                self.pulse.expect(self._monotonic())
                 return
 
     def _leads(self) -> bool:
@@ -205,7 +203,7 @@ class Dispatcher:
             raise
         except Exception:  # noqa: BLE001 - logged; the other jobs must go on
             _log.exception("this job could not be attended to", extra=job.log_context())
-            self._pulse.count("attend", "error")
+            self.pulse.count("attend", "error")
         return job
 
     def _write(self, old: Job, new: Job) -> bool:

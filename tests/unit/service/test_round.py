@@ -25,7 +25,6 @@ from candela_processes.reconcile import Policy
 from candela_processes.service.heartbeat import Heartbeat
 from candela_processes.service.round import Dispatcher
 from candela_processes.settings import Settings
-from candela_processes.telemetry.metrics import Metrics
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CATALOG = catalog.load()
@@ -122,7 +121,6 @@ class Stage:
         self.store = FlakyStore()
         self.runner = StandInRunner(workspace, places)
         self.lead = Lead()
-        self.metrics = Metrics()
         self.now = START
         self.ticks = 0.0
         self.dispatcher = Dispatcher(
@@ -131,7 +129,6 @@ class Stage:
             store=self.store,
             runner=self.runner,
             leadership=self.lead,
-            metrics=self.metrics,
             clock=lambda: self.now,
             monotonic=lambda: self.ticks + time.monotonic(),
             policy=Policy(max_interruptions=1),
@@ -178,9 +175,8 @@ class Stage:
         self.rounds_until(lambda: self.row(job).phase is phase, f"{phase}: {self.row(job)}")
         return self.row(job)
 
-    def count(self, action: str, outcome: str) -> float:
-        value: float = self.metrics.actions.labels(action, outcome)._value.get()
-        return value
+    def count(self, action: str, outcome: str) -> int:
+        return self.dispatcher.pulse.actions.get(action, {}).get(outcome, 0)
 
 
 @pytest.fixture
@@ -377,7 +373,6 @@ def test_two_dispatchers_submit_each_job_once(stage: Stage) -> None:
         store=stage.store,
         runner=stage.runner,
         leadership=Lead(),
-        metrics=Metrics(),
         clock=lambda: stage.now,
     )
     stop = threading.Event()

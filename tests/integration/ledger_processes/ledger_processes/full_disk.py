@@ -11,6 +11,7 @@ from pathlib import Path
 from candela_processes import settings
 from candela_processes.jobs.migrations import create_if_empty
 from candela_processes.service.assemble import Assembly, assemble
+from candela_processes.service.round import Dispatcher
 from candela_processes.service.submission import Submission
 
 
@@ -25,12 +26,12 @@ def _fill(path: Path) -> None:
                 continue
 
 
-def _troubles(assembly: Assembly, job_id: str) -> float:
+def _troubles(assembly: Assembly, dispatcher: Dispatcher, job_id: str) -> int:
     """Return how often the full disk was met: rounds cut short and tries of the job's action."""
     job = assembly.store.get(job_id)
-    rounds = assembly.metrics.actions.labels("round", "error")._value.get()
-    submits = assembly.metrics.actions.labels("submit", "error")._value.get()
-    return float(rounds + submits + (job.tries if job else 0))
+    actions = dispatcher.pulse.actions
+    met = sum(actions.get(kind, {}).get("error", 0) for kind in ("round", "submit"))
+    return met + (job.tries if job else 0)
 
 
 def tell(workspace: Path, ledger: Path, url: str) -> None:
@@ -41,12 +42,17 @@ def tell(workspace: Path, ledger: Path, url: str) -> None:
     job = assembly.service.submit(Submission(process_id="ledger", inputs={"folder": str(ledger)}))
     ballast = workspace / "ballast"
     _fill(ballast)
+    dispatcher = assembly.dispatcher()
     stop, pause = threading.Event(), threading.Event()
-    thread = threading.Thread(target=assembly.dispatcher().run, args=(stop,))
+    thread = threading.Thread(target=dispatcher.run, args=(stop,))
     thread.start()
-    while _troubles(assembly, job.id) < 2 and not (assembly.store.get(job.id) or job).is_final and thread.is_alive():
+    while (
+        _troubles(assembly, dispatcher, job.id) < 2
+        and not (assembly.store.get(job.id) or job).is_final
+        and thread.is_alive()
+    ):
         pause.wait(0.02)
-    troubles = _troubles(assembly, job.id)
+    troubles = _troubles(assembly, dispatcher, job.id)
     ballast.unlink()
     while not (ended := assembly.store.get(job.id) or job).is_final and thread.is_alive():
         pause.wait(0.02)
