@@ -22,7 +22,6 @@ from candela_processes.jobs.directory import (
     EXIT_INTERNAL,
     ContractError,
     JobDirectory,
-    JobInputs,
     Outcome,
     Staging,
     write_json,
@@ -32,6 +31,7 @@ from candela_processes.process import Process
 from candela_processes.references.policy import FetchPolicy
 from candela_processes.references.resolve import resolve
 from candela_processes.service.assemble import worker_environment
+from candela_processes.service.job_inputs import job_inputs
 from candela_processes.service.submission import CheckedInputs, check_inputs
 from candela_processes.settings import Settings
 
@@ -90,18 +90,7 @@ def _prepare(workspace: Path, process: Process, checked: CheckedInputs, settings
         resolve(name, reference, roots, policy=policy, deferred=deferred)
         for name, reference, deferred in checked.all_references()
     )
-    limits, resources = process.limits, process.resources
-    inputs = JobInputs(
-        job=directory.job_id,
-        process=process.id,
-        process_version=process.version,
-        inputs=checked.values,
-        seconds=min(limits.seconds, settings.job_seconds or limits.seconds),
-        memory=min(resources.memory, settings.job_memory or resources.memory),
-        scratch=min(resources.scratch, settings.job_scratch or resources.scratch),
-        pixels=limits.pixels,
-        input_bytes=limits.input_bytes,
-    )
+    inputs = job_inputs(directory.job_id, process, checked.values, settings)
     directory.write_inputs(inputs, Staging(references=staged))
     return directory
 

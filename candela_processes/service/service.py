@@ -13,14 +13,13 @@ from typing import Any, Final
 
 from candela_processes.catalog import Catalog
 from candela_processes.dispatch.wake import wake
-from candela_processes.errors import InsufficientStorage, InternalError, InvalidInput, NoSuchJob
+from candela_processes.errors import InsufficientStorage, InternalError, InvalidInput, NoSuchJob, Unavailable
 from candela_processes.execution.beneath import NotPlain, open_beneath
 from candela_processes.identity import Principal
 from candela_processes.jobs.directory import (
     AttemptDirectory,
     ContractError,
     JobDirectory,
-    JobInputs,
     OutputFile,
     Staging,
 )
@@ -28,6 +27,7 @@ from candela_processes.jobs.record import Job, Mode, new_job
 from candela_processes.jobs.store import JobPage, JobQuery, JobStore
 from candela_processes.process import Process
 from candela_processes.service.inline import run_inline_job
+from candela_processes.service.job_inputs import job_inputs
 from candela_processes.service.results import Results, results_of
 from candela_processes.service.staging import Stager, StagingPlan, pin_files
 from candela_processes.service.submission import CheckedInputs, Submission, check_inputs
@@ -104,7 +104,7 @@ class Service:
         """Return whether it is certain that a row was never written; when in doubt the sweeper decides later."""
         try:
             return self.store.get(job.id) is None
-        except Exception:  # noqa: BLE001 - out of reach: the directory is kept, nothing is lost
+        except Unavailable:  # the directory is kept, nothing is lost
             return False
 
     def _create_directory(self, job: Job) -> JobDirectory:
@@ -117,18 +117,7 @@ class Service:
         self, directory: JobDirectory, process: Process, job: Job, checked: CheckedInputs, plan: StagingPlan
     ) -> None:
         pin_files(directory, plan.pins)
-        limits = process.limits
-        inputs = JobInputs(
-            job=job.id,
-            process=process.id,
-            process_version=process.version,
-            inputs=checked.values,
-            seconds=_capped(limits.seconds, self.settings.job_seconds),
-            memory=int(_capped(process.resources.memory, self.settings.job_memory)),
-            scratch=int(_capped(process.resources.scratch, self.settings.job_scratch)),
-            pixels=limits.pixels,
-            input_bytes=limits.input_bytes,
-        )
+        inputs = job_inputs(job.id, process, checked.values, self.settings)
         directory.write_inputs(inputs, Staging(references=plan.references))
         step("submit.inputs-written")
 
@@ -231,7 +220,3 @@ def _is_a(offered: str, wished: str) -> bool:
     """Return whether a media type is the wished one or a kind of it: a COG is an `image/tiff; application=geotiff`."""
     (own, *have), (wanted, *asked) = ([part.strip().lower() for part in text.split(";")] for text in (offered, wished))
     return own == wanted and set(asked) <= set(have)
-
-
-def _capped(declared: float, cap: float) -> float:
-    return min(declared, cap) if cap else declared
